@@ -1,0 +1,275 @@
+/**
+ * The plan of a sweep: which runs a list of knockouts needs, what they share, and how they are batched.
+ *
+ * 1. Only edges (target, source) with source <= target exist. Targets without such a source and sources without such
+ *    a target are dropped; a knockout that cuts no edge equals the baseline.
+ * 2. Equal knockouts of a prompt are one run.
+ * 3. A run needs no layer before its first knocked one, and no position before its first target: it is the suffix of
+ *    L tokens from there. Runs are grouped by L.
+ * 4. Runs of a prompt that keep the same tokens of the context (the tokens before the suffix) for the same feature
+ *    category share one kept set, whatever their layers.
+ * 5. Prompts of like length are batched, with all their runs, up to a number of rows and bytes.
+ */
+import {
+  FEATURE_CATEGORIES,
+  type FeatureCategory,
+  type LayerKind,
+  type ModelCosts,
+} from '../models/architecture.js'
+import type { Knockout } from './knockout.js'
+
+/** One prompt of a sweep. */
+export interface PlanPrompt {
+  readonly ids: readonly number[]
+  readonly knockouts: readonly Knockout[]
+}
+
+/** One run: a prompt's suffix under a knockout. */
+export interface Run {
+  /** Number of the prompt. */
+  readonly prompt: number
+  /** Numbers of the prompt's knockouts that this run answers. */
+  readonly answers: number[]
+  readonly layers: ReadonlySet<number>
+  readonly firstLayer: number
+  /** Position of the suffix's first token: the knockout's first target. */
+  readonly start: number
+  readonly features: FeatureCategory
+  /** 1 where a token of the context is kept, `[start]`. */
+  readonly keep: readonly number[]
+  /** 1 where a token of the suffix is kept as a source, `[L]`. */
+  readonly suffixKeep: readonly number[]
+  /** 1 where a token of the suffix is a target, `[L]`. */
+  readonly suffixTarget: readonly number[]
+}
+
+/** A prompt in a batch, with some or all of its runs, all of one suffix length. */
+export interface BatchPrompt {
+  readonly prompt: number
+  readonly ids: readonly number[]
+  readonly start: number
+  readonly runs: readonly Run[]
+  /** Kept sets; the first keeps everything. */
+  readonly sets: readonly KeptSet[]
+  /** The kept set of each run in its knocked layers. */
+  readonly runSets: readonly number[]
+}
+
+export interface KeptSet {
+  readonly keep: readonly number[]
+  readonly features: FeatureCategory
+}
+
+export interface Batch {
+  readonly kind: LayerKind
+  /** Suffix length L of every run. */
+  readonly suffix: number
+  /** Tokens T to which prompts are padded. */
+  readonly tokens: number
+  /** M: the largest number of kept sets of a prompt. */
+  readonly setsPerPrompt: number
+  readonly prompts: readonly BatchPrompt[]
+}
+
+export interface PlanLimits {
+  /** Run rows (R * L) that a batch should have; more only when a single prompt's single run needs more. */
+  readonly rows: number
+  /** Bytes that a batch may need inside a layer. */
+  readonly bytes: number
+}
+
+export interface Plan {
+  /** Distinct runs; knockouts minus duplicates minus those without effect. */
+  readonly runs: number
+  /** Batches, those of equal kind and suffix length together. */
+  readonly batches: readonly Batch[]
+  /** For each prompt, the numbers of knockouts that cut nothing and so equal the baseline. */
+  readonly unchanged: readonly (readonly number[])[]
+}
+
+/** Distinct values in rising order. */
+function sorted(values: Iterable<number>): number[] {
+  return Array.from(new Set(values)).sort((a, b) => a - b)
+}
+
+/** A knockout's run, or undefined when it cuts no edge. Its `answers` are empty. */
+export function runOf(prompt: number, length: number, knockout: Knockout): Run | undefined {
+  const firstSource = Math.min(...knockout.sources)
+  const targets = sorted(knockout.targets).filter((target) => target >= firstSource)
+  const layers = sorted(knockout.layers)
+  if (targets.length === 0 || layers.length === 0) return undefined
+  const sources = new Set(knockout.sources.filter((source) => source <= targets.at(-1)!))
+  const start = targets[0]!
+  const flag = (yes: boolean): number => (yes ? 1 : 0)
+  return {
+    prompt,
+    answers: [],
+    layers: new Set(layers),
+    firstLayer: layers[0]!,
+    start,
+    features: knockout.features,
+    keep: Array.from({ length: start }, (_, i) => flag(!sources.has(i))),
+    suffixKeep: Array.from({ length: length - start }, (_, i) => flag(!sources.has(start + i))),
+    suffixTarget: Array.from({ length: length - start }, (_, i) => flag(targets.includes(start + i))),
+  }
+}
+
+function runKey(run: Run): string {
+  return `${Array.from(run.layers)}|${run.start}|${run.features}|${run.keep.join('')}|${run.suffixKeep.join('')}|${run.suffixTarget.join('')}`
+}
+
+/** The distinct runs of a prompt, and the knockouts that need none. */
+function runsOf(prompt: number, { ids, knockouts }: PlanPrompt): { runs: Run[]; unchanged: number[] } {
+  const runs = new Map<string, Run>()
+  const unchanged: number[] = []
+  knockouts.forEach((knockout, i) => {
+    const run = runOf(prompt, ids.length, knockout)
+    if (!run) {
+      unchanged.push(i)
+      return
+    }
+    const key = runKey(run)
+    if (!runs.has(key)) runs.set(key, run)
+    runs.get(key)!.answers.push(i)
+  })
+  return { runs: Array.from(runs.values()), unchanged }
+}
+
+/** The kept sets of runs of one prompt, and which one each run uses. */
+function keptSets(start: number, runs: readonly Run[]): { sets: KeptSet[]; runSets: number[] } {
+  const all: KeptSet = { keep: new Array<number>(start).fill(1), features: FEATURE_CATEGORIES[0] }
+  const sets = [all]
+  const numbers = new Map([[setKey(all), 0]])
+  const runSets = runs.map((run) => {
+    const key = setKey(run)
+    let number = numbers.get(key)
+    if (number === undefined) {
+      number = sets.push({ keep: run.keep, features: run.features }) - 1
+      numbers.set(key, number)
+    }
+    return number
+  })
+  return { sets, runSets }
+}
+
+function setKey(set: KeptSet): string {
+  return `${set.features}|${set.keep.join('')}`
+}
+
+/** Bytes that a layer needs for prompts of T tokens with these runs of L tokens. */
+export function batchBytes(
+  costs: ModelCosts,
+  kind: LayerKind,
+  tokens: number,
+  suffix: number,
+  prompts: readonly { runs: number; sets: number }[],
+): number {
+  const sets = Math.max(...prompts.map((p) => p.sets))
+  const rows = prompts.reduce((sum, p) => sum + p.runs, 0) * suffix
+  return (
+    prompts.length * (tokens * costs.baseRowBytes + sets * costs.setBytes) + rows * costs.runRowBytes[kind]
+  )
+}
+
+/** One prompt with runs of one suffix length, before it is put in a batch. */
+interface Item {
+  readonly prompt: number
+  readonly suffix: number
+  readonly runs: readonly Run[]
+}
+
+/**
+ * Plan the sweep over `prompts`. Every prompt is in at least one batch, for its baseline.
+ * @throws InputError-free: callers check knockouts first (`checkKnockout`)
+ */
+export function planSweep(prompts: readonly PlanPrompt[], costs: ModelCosts, limits: PlanLimits): Plan {
+  const items: Item[] = []
+  const unchanged: number[][] = []
+  let count = 0
+  prompts.forEach((prompt, p) => {
+    const found = runsOf(p, prompt)
+    unchanged.push(found.unchanged)
+    count += found.runs.length
+    const groups = new Map<number, Run[]>()
+    for (const run of found.runs) {
+      const suffix = prompt.ids.length - run.start
+      groups.set(suffix, [...(groups.get(suffix) ?? []), run])
+    }
+    if (groups.size === 0) groups.set(1, [])
+    for (const [suffix, runs] of groups) {
+      for (const part of parts(prompt.ids.length, suffix, runs, costs, limits))
+        items.push({ prompt: p, suffix, runs: part })
+    }
+  })
+  const length = (item: Item): number => prompts[item.prompt]!.ids.length
+  items.sort((a, b) => a.suffix - b.suffix || length(a) - length(b) || a.prompt - b.prompt)
+  return { runs: count, batches: batches(items, prompts, costs, limits), unchanged }
+}
+
+/** Runs of one prompt, in rising order of first layer, cut into parts that fit the limits alone. */
+function parts(
+  tokens: number,
+  suffix: number,
+  runs: readonly Run[],
+  costs: ModelCosts,
+  limits: PlanLimits,
+): Run[][] {
+  const kind = kindOf(suffix)
+  const ordered = [...runs].sort((a, b) => a.firstLayer - b.firstLayer)
+  const all: Run[][] = [[]]
+  for (const run of ordered) {
+    const next = [...all.at(-1)!, run]
+    const fits =
+      next.length * suffix <= limits.rows &&
+      batchBytes(costs, kind, tokens, suffix, [{ runs: next.length, sets: next.length + 1 }]) <= limits.bytes
+    if (fits || next.length === 1) all[all.length - 1] = next
+    else all.push([run])
+  }
+  return all
+}
+
+function kindOf(suffix: number): LayerKind {
+  return suffix === 1 ? 'last' : 'suffix'
+}
+
+function batches(
+  items: readonly Item[],
+  prompts: readonly PlanPrompt[],
+  costs: ModelCosts,
+  limits: PlanLimits,
+): Batch[] {
+  const done: Batch[] = []
+  let open: BatchPrompt[] = []
+  let suffix = 0
+  const close = (): void => {
+    if (open.length === 0) return
+    const tokens = Math.max(...open.map((p) => p.ids.length))
+    const setsPerPrompt = Math.max(...open.map((p) => p.sets.length))
+    done.push({ kind: kindOf(suffix), suffix, tokens, setsPerPrompt, prompts: open })
+    open = []
+  }
+  for (const item of items) {
+    const ids = prompts[item.prompt]!.ids
+    const start = ids.length - item.suffix
+    const next: BatchPrompt = {
+      prompt: item.prompt,
+      ids,
+      start,
+      runs: item.runs,
+      ...keptSets(start, item.runs),
+    }
+    const together = [...open, next]
+    const rows = together.reduce((sum, p) => sum + p.runs.length, 0) * item.suffix
+    const sizes = together.map((p) => ({ runs: p.runs.length, sets: p.sets.length }))
+    const fits =
+      item.suffix === suffix &&
+      rows <= limits.rows &&
+      together.length * ids.length <= limits.rows &&
+      batchBytes(costs, kindOf(suffix), ids.length, suffix, sizes) <= limits.bytes
+    if (!fits) close()
+    suffix = item.suffix
+    open.push(next)
+  }
+  close()
+  return done
+}

@@ -1,0 +1,261 @@
+/**
+ * The sweep: one pass over the layers computes every knockout of every prompt, exactly.
+ *
+ * For each layer, each batch's base rows (all tokens of its prompts) and run rows (the suffixes of the runs that have
+ * begun) go through the layer together; runs whose first knocked layer comes next start as copies of their prompt's
+ * base rows. The head then looks at the last token of every prompt and run. See plan.ts for what a batch is and
+ * models/architecture.ts for what a layer graph gets.
+ */
+import { Tensor } from 'onnxruntime-common'
+import { FEATURE_CATEGORIES, type ModelSpec } from '../models/architecture.js'
+import type { Session, Tensors } from '../runtime/runtime.js'
+import type { Batch, BatchPrompt, Run } from './plan.js'
+import type { ModelSessions } from './sessions.js'
+
+/** What a model says at a prompt's last position. */
+export interface Prediction {
+  /** Natural logarithm of the answer's probability; NaN when no answer was asked about. */
+  readonly logProb: number
+  /** The answer's probability, 0 to 1. */
+  readonly prob: number
+  /** 1 + number of tokens that are more probable than the answer. */
+  readonly rank: number
+  /** The most probable token. */
+  readonly top: number
+  /** The whole next-token distribution, `[vocabSize]`, when asked for. */
+  readonly probs?: Float32Array
+}
+
+/** What the sweep gives back for one batch: predictions of its prompts and of their runs. */
+export interface BatchResult {
+  readonly base: Prediction[]
+  /** In the order of `batch.prompts[i].runs`. */
+  readonly runs: Prediction[][]
+}
+
+export interface SweepOptions {
+  /** Token asked about, by prompt number; undefined: none. */
+  readonly answers: readonly (number | undefined)[]
+  /** Give whole distributions back. */
+  readonly probs: boolean
+  /** Rows that the head handles at once. */
+  readonly headRows: number
+  /** Called as layers are done, with the number of layer-rows done since the last call. */
+  readonly onProgress?: (layerRows: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** A run and where it stands in its batch. */
+interface ActiveRun {
+  readonly run: Run
+  /** Number of its prompt in the batch. */
+  readonly slot: number
+  /** Number of its kept set in the prompt. */
+  readonly set: number
+}
+
+/** One batch on its way through the layers. */
+class Passage {
+  readonly batch: Batch
+  base!: Tensor
+  runs: Tensor
+  readonly active: ActiveRun[] = []
+  readonly #waiting: ActiveRun[]
+  readonly #keep: Tensor
+  readonly #keepFeatures: Tensor
+  readonly #start: Tensor
+
+  constructor(
+    batch: Batch,
+    private readonly spec: ModelSpec,
+  ) {
+    this.batch = batch
+    this.runs = new Tensor('float32', new Float32Array(0), [0, spec.dModel])
+    this.#waiting = batch.prompts
+      .flatMap((p, slot) => p.runs.map((run, i) => ({ run, slot, set: p.runSets[i]! })))
+      .sort((a, b) => a.run.firstLayer - b.run.firstLayer)
+    const { prompts, tokens, setsPerPrompt } = batch
+    const keep = new Float32Array(prompts.length * setsPerPrompt * tokens)
+    const features = new Int32Array(prompts.length * setsPerPrompt)
+    prompts.forEach((p, slot) => {
+      p.sets.forEach((set, m) => {
+        keep.set(set.keep, (slot * setsPerPrompt + m) * tokens)
+        features[slot * setsPerPrompt + m] = FEATURE_CATEGORIES.indexOf(set.features)
+      })
+    })
+    this.#keep = new Tensor('float32', keep, [prompts.length, setsPerPrompt, tokens])
+    this.#keepFeatures = new Tensor('int32', features, [features.length])
+    this.#start = new Tensor(
+      'int32',
+      Int32Array.from(prompts, (p) => p.start),
+      [prompts.length],
+    )
+  }
+
+  /** Put the embeddings in. */
+  async begin(): Promise<void> {
+    const { prompts, tokens } = this.batch
+    const ids = prompts.flatMap((p) => [
+      ...p.ids,
+      ...new Array<number>(tokens - p.ids.length).fill(p.ids[0]!),
+    ])
+    this.base = new Tensor('float32', await this.spec.embed(ids), [ids.length, this.spec.dModel])
+  }
+
+  /** Through one layer; returns the rows that went through. */
+  async advance(layer: number, session: Session): Promise<number> {
+    const { batch } = this
+    const begun = this.active.length
+    while (this.#waiting[0]?.run.firstLayer === layer) this.active.push(this.#waiting.shift()!)
+    const newRows = this.active.slice(begun).flatMap(({ slot }) => this.#suffixRows(slot))
+    const count = this.active.length
+    const runSet = new Int32Array(count)
+    const keep = new Float32Array(count * batch.suffix).fill(1)
+    const target = new Float32Array(count * batch.suffix)
+    this.active.forEach(({ run, slot, set }, r) => {
+      const cut = run.layers.has(layer)
+      runSet[r] = slot * batch.setsPerPrompt + (cut ? set : 0)
+      if (!cut) return
+      keep.set(run.suffixKeep, r * batch.suffix)
+      target.set(run.suffixTarget, r * batch.suffix)
+    })
+    const feeds: Record<string, Tensor> = {
+      base: this.base,
+      runs: this.runs,
+      newRows: new Tensor('int32', Int32Array.from(newRows), [newRows.length]),
+      start: this.#start,
+      keep: this.#keep,
+      keepFeatures: this.#keepFeatures,
+      runSet: new Tensor('int32', runSet, [count]),
+      runKeep: new Tensor('float32', keep, [count, batch.suffix]),
+    }
+    if (batch.kind === 'suffix') feeds.runTarget = new Tensor('float32', target, [count, batch.suffix])
+    const out = await session.run(feeds, ['nextBase', 'nextRuns'])
+    this.base = out.nextBase!
+    this.runs = out.nextRuns!
+    return this.base.dims[0]! + this.runs.dims[0]!
+  }
+
+  /** Rows of `base` that hold a prompt's suffix. */
+  #suffixRows(slot: number): number[] {
+    const { start, ids } = this.batch.prompts[slot] as BatchPrompt
+    return Array.from({ length: ids.length - start }, (_, i) => slot * this.batch.tokens + start + i)
+  }
+
+  /** The last token of every prompt and run, through the head. */
+  async finish(head: Session, options: SweepOptions): Promise<BatchResult> {
+    const { prompts, tokens, suffix } = this.batch
+    const baseRows = prompts.length * tokens
+    const rows = [
+      ...prompts.map((p, slot) => slot * tokens + p.ids.length - 1),
+      ...this.active.map((_, r) => baseRows + r * suffix + suffix - 1),
+    ]
+    const answers = [
+      ...prompts.map((p) => options.answers[p.prompt]),
+      ...this.active.map((a) => options.answers[a.run.prompt]),
+    ]
+    const predictions: Prediction[] = []
+    for (let from = 0; from < rows.length; from += options.headRows) {
+      const to = Math.min(rows.length, from + options.headRows)
+      predictions.push(
+        ...(await this.#ask(head, rows.slice(from, to), answers.slice(from, to), options.probs)),
+      )
+    }
+    const base = predictions.slice(0, prompts.length)
+    const runs: Prediction[][] = prompts.map((p) => new Array<Prediction>(p.runs.length))
+    this.active.forEach(({ run, slot }, r) => {
+      runs[slot]![prompts[slot]!.runs.indexOf(run)] = predictions[prompts.length + r]!
+    })
+    return { base, runs }
+  }
+
+  async #ask(
+    head: Session,
+    rows: number[],
+    answers: (number | undefined)[],
+    probs: boolean,
+  ): Promise<Prediction[]> {
+    const fetches = ['logProb', 'rank', 'top', ...(probs ? ['shifted', 'logSum'] : [])]
+    const feeds: Tensors = {
+      base: this.base,
+      runs: this.runs,
+      rows: new Tensor('int32', Int32Array.from(rows), [rows.length]),
+      answer: new Tensor(
+        'int32',
+        Int32Array.from(answers, (id) => id ?? 0),
+        [rows.length, 1],
+      ),
+    }
+    const out = await head.run(feeds, fetches)
+    const data = (name: string): Float32Array | Int32Array => out[name]!.data as Float32Array | Int32Array
+    return rows.map((_, i) => {
+      const logProb = data('logProb')[i]!
+      if (Number.isNaN(logProb)) {
+        throw new Error(
+          'the model gives no probabilities (its logits are not finite): are its weights damaged?',
+        )
+      }
+      const known = answers[i] !== undefined
+      return {
+        logProb: known ? logProb : Number.NaN,
+        prob: known ? Math.exp(logProb) : Number.NaN,
+        rank: known ? data('rank')[i]! : Number.NaN,
+        top: data('top')[i]!,
+        ...(probs && { probs: distribution(data('shifted'), data('logSum')[i]!, i, this.spec.vocabSize) }),
+      }
+    })
+  }
+}
+
+/** exp(shifted - logSum) of row `i`. */
+function distribution(
+  shifted: Float32Array | Int32Array,
+  logSum: number,
+  i: number,
+  vocabSize: number,
+): Float32Array {
+  const probs = new Float32Array(vocabSize)
+  for (let v = 0; v < vocabSize; v++) probs[v] = Math.exp(shifted[i * vocabSize + v]! - logSum)
+  return probs
+}
+
+/**
+ * Sweep `batches` (all of one kind) through the model together, layer by layer: each layer's weights are needed once.
+ * Returns a result for each batch.
+ * @throws the signal's reason when aborted
+ */
+export async function sweepBatches(
+  spec: ModelSpec,
+  sessions: ModelSessions,
+  batches: readonly Batch[],
+  options: SweepOptions,
+): Promise<BatchResult[]> {
+  const passages = batches.map((batch) => new Passage(batch, spec))
+  for (const passage of passages) await passage.begin()
+  const kind = batches[0]!.kind
+  for (let layer = 0; layer < spec.nLayers; layer++) {
+    await sessions.withLayer(layer, kind, async (session) => {
+      for (const passage of passages) {
+        options.signal?.throwIfAborted()
+        options.onProgress?.(await passage.advance(layer, session))
+      }
+    })
+  }
+  return sessions.withHead(async (head) => {
+    const results: BatchResult[] = []
+    for (const passage of passages) {
+      options.signal?.throwIfAborted()
+      results.push(await passage.finish(head, options))
+    }
+    return results
+  })
+}
+
+/** Rows that all layers together see for a batch: the unit of progress. */
+export function layerRows(batch: Batch, nLayers: number): number {
+  const base = batch.prompts.length * batch.tokens * nLayers
+  return batch.prompts.reduce(
+    (sum, p) => sum + p.runs.reduce((s, run) => s + (nLayers - run.firstLayer) * batch.suffix, 0),
+    base,
+  )
+}

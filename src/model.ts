@@ -1,0 +1,224 @@
+/** An open model: asks it about prompts under knockouts. */
+import type { Checkpoint } from './checkpoints/checkpoint.js'
+import { InputError } from './errors.js'
+import { checkKnockout, type Knockout } from './knockout/knockout.js'
+import { type Batch, batchBytes, type Plan, planSweep } from './knockout/plan.js'
+import { ModelSessions } from './knockout/sessions.js'
+import { layerRows, type Prediction, sweepBatches } from './knockout/sweep.js'
+import type { ModelSpec } from './models/architecture.js'
+import { openModel } from './models/registry.js'
+import { Tokenizer } from './prompts/tokenizer.js'
+import type { Runtime } from './runtime/runtime.js'
+
+/** A prompt as token ids, and what to knock out of it. */
+export interface KnockoutPrompt {
+  /** One or more token ids, each below the model's vocabSize. */
+  readonly ids: readonly number[]
+  /** The token whose probability is asked about. */
+  readonly answer?: number
+  readonly knockouts: readonly Knockout[]
+}
+
+/** Predictions at a prompt's last position, without and under each of its knockouts (in their order). */
+export interface KnockoutResult {
+  readonly base: Prediction
+  readonly knockouts: readonly Prediction[]
+}
+
+/** How far a sweep is: rows of the residual stream through one layer each. */
+export interface Progress {
+  readonly done: number
+  readonly total: number
+}
+
+export interface SweepSettings {
+  /** Give the whole next-token distributions back, too. */
+  readonly probs?: boolean
+  readonly onProgress?: (progress: Progress) => void
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Run rows of a batch: enough that the matrix products are near their best speed, few enough that the states of the
+ * rows stay in cache (bench/sweep.ts).
+ */
+const BATCH_ROWS = 256
+/** Rows that the head handles at once. */
+const HEAD_ROWS = 256
+/** Values of size vocabSize per row that are alive in the head at once. */
+const HEAD_TEMPORARIES = 4
+/** Share of the memory budget that loaded layers may take; the rest is for rows. */
+const WEIGHTS_SHARE = 0.7
+/** While a layer is loaded its weights are there as read, as float32 and packed. */
+const LOADING_COPIES = 3
+
+export class Model {
+  readonly #sessions: ModelSessions
+  readonly #rowBudget: number
+  readonly #headRows: number
+
+  private constructor(
+    /** What the user called it. */
+    readonly name: string,
+    readonly spec: ModelSpec,
+    readonly tokenizer: Tokenizer,
+    readonly runtime: Runtime,
+    private readonly checkpoint: Checkpoint,
+    /** Bytes that weights and rows may take. */
+    readonly memory: number,
+  ) {
+    const { costs, nLayers } = spec
+    const all = nLayers * costs.layerBytes + costs.headBytes
+    const weights = Math.min(all, WEIGHTS_SHARE * memory)
+    this.#sessions = new ModelSessions(spec, runtime, weights)
+    this.#rowBudget = memory - weights
+    const headRowBytes = HEAD_TEMPORARIES * 4 * spec.vocabSize
+    this.#headRows = Math.max(1, Math.min(HEAD_ROWS, Math.floor(this.#rowBudget / 2 / headRowBytes)))
+  }
+
+  /**
+   * Open a checkpoint on a runtime.
+   * @param memory bytes that weights and rows may take; default half of what is free
+   * @throws InputError when the checkpoint is not one of a known architecture, or the memory holds not even one layer
+   */
+  static async open(
+    checkpoint: Checkpoint,
+    runtime: Runtime,
+    memory = runtime.freeMemory() / 2,
+  ): Promise<Model> {
+    const spec = openModel(checkpoint)
+    const tokenizer = Tokenizer.fromJson(
+      await checkpoint.tokenizerJson(),
+      `${checkpoint.name}/tokenizer.json`,
+    )
+    const least = LOADING_COPIES * Math.max(spec.costs.layerBytes, spec.costs.headBytes)
+    if (memory < least) throw tooLittle(`to load ${checkpoint.name}, at least`, least, memory)
+    return new Model(checkpoint.name, spec, tokenizer, runtime, checkpoint, memory)
+  }
+
+  /**
+   * Check one prompt.
+   * @throws InputError when it is empty, an id or the answer is not in the vocabulary, or a knockout is out of range
+   */
+  check(prompt: KnockoutPrompt, where: string): void {
+    const { vocabSize, nLayers, featureCategories } = this.spec
+    if (!Array.isArray(prompt.ids) || prompt.ids.length === 0) {
+      throw new InputError(`${where}: a prompt must have one or more tokens, got none; add some`)
+    }
+    const inVocabulary = (id: unknown): boolean =>
+      Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabSize
+    for (const id of [...prompt.ids, ...(prompt.answer === undefined ? [] : [prompt.answer])]) {
+      if (inVocabulary(id)) continue
+      throw new InputError(
+        `${where}: token ids must be whole numbers from 0 to ${vocabSize - 1} (the vocabulary has ${vocabSize}), got ${id}; use this model's tokenizer`,
+      )
+    }
+    prompt.knockouts.forEach((knockout, i) => {
+      checkKnockout(
+        knockout,
+        { nLayers, length: prompt.ids.length, featureCategories },
+        `${where}: knockout ${i}`,
+      )
+    })
+  }
+
+  /** The plan for `prompts`, which have passed `check`. */
+  plan(prompts: readonly KnockoutPrompt[]): Plan {
+    const limit = this.#rowBudget / 2
+    const plan = planSweep(prompts, this.spec.costs, { rows: BATCH_ROWS, bytes: limit })
+    for (const batch of plan.batches) {
+      const bytes = this.#batchBytes(batch)
+      if (bytes > limit) {
+        throw tooLittle(
+          `for a prompt of ${batch.tokens} tokens`,
+          this.memory + 2 * (bytes - limit),
+          this.memory,
+        )
+      }
+    }
+    return plan
+  }
+
+  #batchBytes(batch: Batch): number {
+    const sizes = batch.prompts.map((p) => ({ runs: p.runs.length, sets: p.sets.length }))
+    return batchBytes(this.spec.costs, batch.kind, batch.tokens, batch.suffix, sizes)
+  }
+
+  /**
+   * The prediction at the last position of each prompt, alone and under each of its knockouts: one sweep over the
+   * layers for all of them, equal to one whole run of the model per knockout up to rounding (float32).
+   * @throws InputError as `check` does, naming the prompt by its number
+   */
+  async knockout(
+    prompts: readonly KnockoutPrompt[],
+    settings: SweepSettings = {},
+  ): Promise<KnockoutResult[]> {
+    prompts.forEach((prompt, i) => {
+      this.check(prompt, `prompt ${i}`)
+    })
+    const plan = this.plan(prompts)
+    const total = plan.batches.reduce((sum, batch) => sum + layerRows(batch, this.spec.nLayers), 0)
+    let done = 0
+    const base = new Array<Prediction>(prompts.length)
+    const knockouts = prompts.map((prompt) => new Array<Prediction>(prompt.knockouts.length))
+    for (const group of this.#groups(plan.batches)) {
+      const results = await sweepBatches(this.spec, this.#sessions, group, {
+        answers: prompts.map((prompt) => prompt.answer),
+        probs: settings.probs ?? false,
+        headRows: this.#headRows,
+        signal: settings.signal,
+        onProgress: (rows) => {
+          done += rows
+          settings.onProgress?.({ done, total })
+        },
+      })
+      group.forEach((batch, b) => {
+        batch.prompts.forEach(({ prompt, runs }, slot) => {
+          base[prompt] ??= results[b]!.base[slot]!
+          runs.forEach((run, r) => {
+            for (const answer of run.answers) knockouts[prompt]![answer] = results[b]!.runs[slot]![r]!
+          })
+        })
+      })
+    }
+    return prompts.map((_, p) => {
+      for (const i of plan.unchanged[p]!) knockouts[p]![i] = base[p]!
+      return { base: base[p]!, knockouts: knockouts[p]! }
+    })
+  }
+
+  /**
+   * Batches that move through the layers together. While every layer stays loaded one at a time is best; when layers
+   * are loaded in turn, as many as their rows fit share each load.
+   */
+  *#groups(batches: readonly Batch[]): Generator<Batch[]> {
+    const limit = this.#sessions.resident ? 0 : this.#rowBudget / 4
+    let group: Batch[] = []
+    let bytes = 0
+    for (const batch of batches) {
+      const runs = batch.prompts.reduce((sum, p) => sum + p.runs.length, 0)
+      const own = 4 * this.spec.dModel * (batch.prompts.length * batch.tokens + runs * batch.suffix)
+      if (group.length > 0 && (bytes + own > limit || group[0]!.kind !== batch.kind)) {
+        yield group
+        group = []
+        bytes = 0
+      }
+      group.push(batch)
+      bytes += own
+    }
+    if (group.length > 0) yield group
+  }
+
+  /** Free the model's memory and files. */
+  async close(): Promise<void> {
+    await this.#sessions.release()
+    await this.checkpoint.close()
+  }
+}
+
+function tooLittle(what: string, need: number, got: number): InputError {
+  const megabytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
+  return new InputError(
+    `--memory: ${what} ${megabytes(need)} are needed, got ${megabytes(got)}; give more memory`,
+  )
+}

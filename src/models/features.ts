@@ -1,0 +1,51 @@
+/**
+ * Feature categories of state-space layers (Mamba Knockout, section 5; DESIGN of the authors' code: FAST_DECAY and
+ * SLOW_DECAY are named after the third that they keep).
+ *
+ * A feature is a channel (Mamba-1) or a head (Mamba-2). Its norm says how slowly it forgets: the L1 norm over the
+ * state of exp(A) = exp(-exp(A_log)), the decay for a unit step.
+ */
+import { FEATURE_CATEGORIES, type FeatureCategory } from './architecture.js'
+
+/**
+ * L1 norms of exp(-exp(A_log)), one per feature.
+ * @param aLog A_log, `[features, dState]` row-major (Mamba-2 has dState 1)
+ */
+export function featureNorms(aLog: Float32Array, features: number): Float64Array {
+  const dState = aLog.length / features
+  const norms = new Float64Array(features)
+  for (let f = 0; f < features; f++) {
+    for (let n = 0; n < dState; n++) norms[f]! += Math.exp(-Math.exp(aLog[f * dState + n]!))
+  }
+  return norms
+}
+
+/**
+ * Which features a category knocks out: true where cut. `context-dependent` keeps the third that decays fastest
+ * (smallest norms), `context-independent` the third that decays slowest; a third is rounded down. Equal norms keep
+ * their order.
+ */
+export function knockedFeatures(norms: Float64Array, category: FeatureCategory): boolean[] {
+  const order = Array.from(norms.keys()).sort((a, b) => norms[a]! - norms[b]! || a - b)
+  const third = Math.floor(norms.length / 3)
+  const knocked = new Array<boolean>(norms.length).fill(true)
+  switch (category) {
+    case 'all':
+      return knocked
+    case 'context-dependent':
+      for (const f of order.slice(0, third)) knocked[f] = false
+      return knocked
+    case 'context-independent':
+      for (const f of order.slice(norms.length - third)) knocked[f] = false
+      return knocked
+    default:
+      throw new Error(`knockedFeatures: unknown category ${category satisfies never}`)
+  }
+}
+
+/** The table `[categories, features]` of a layer's knocked features (1 cut, 0 kept), rows in FEATURE_CATEGORIES order. */
+export function knockedTable(norms: Float64Array): Float32Array {
+  return Float32Array.from(
+    FEATURE_CATEGORIES.flatMap((category) => knockedFeatures(norms, category)).map(Number),
+  )
+}

@@ -1,0 +1,39 @@
+/** Checks and reads of tensors that every architecture needs. */
+import type { Checkpoint } from '../checkpoints/checkpoint.js'
+import { InputError } from '../errors.js'
+
+/** Throws InputError when a tensor is missing or has another shape than the config asks for. */
+export function requireTensors(
+  checkpoint: Checkpoint,
+  tensors: Readonly<Record<string, readonly number[]>>,
+): void {
+  for (const [name, expected] of Object.entries(tensors)) {
+    if (!checkpoint.has(name)) {
+      throw new InputError(
+        `${checkpoint.name}: the config asks for tensor ${name} of shape [${expected}], the weights lack it; use a complete checkpoint of this model`,
+      )
+    }
+    const got = checkpoint.shape(name)
+    if (got.length !== expected.length || got.some((size, i) => size !== expected[i])) {
+      throw new InputError(
+        `${checkpoint.name}: tensor ${name} must have shape [${expected}] by ${checkpoint.configFile}, got [${got}]; use the config and weights of one model`,
+      )
+    }
+  }
+}
+
+/** Rows of an embedding table `[vocabSize, dModel]`: float32 `[ids.length, dModel]`; each row is read once. */
+export async function embedRows(
+  checkpoint: Checkpoint,
+  table: string,
+  shape: readonly [vocabSize: number, dModel: number],
+  ids: readonly number[],
+): Promise<Float32Array> {
+  const rows = new Map<number, Float32Array>()
+  for (const id of ids) if (!rows.has(id)) rows.set(id, await checkpoint.rows(table, shape, id, 1))
+  const out = new Float32Array(ids.length * shape[1])
+  ids.forEach((id, i) => {
+    out.set(rows.get(id)!, i * shape[1])
+  })
+  return out
+}

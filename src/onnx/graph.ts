@@ -1,0 +1,261 @@
+/**
+ * Build an ONNX graph by calling its operators: `const y = g.matMul(g.silu(x), weight)`.
+ *
+ * A `Value` is a tensor of the graph. Shapes are ONNX Runtime's business: it infers and checks them when a session
+ * is made of the graph, and names the node that is wrong.
+ */
+import {
+  type Attribute,
+  type Dim,
+  type ElementType,
+  encodeModel,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from './proto.js'
+
+/** ONNX Runtime's own operators (onnxruntime/docs/ContribOperators.md). */
+export const MICROSOFT = 'com.microsoft'
+
+const OPSETS = { '': 21, [MICROSOFT]: 1 }
+
+/** Constants up to this many bytes lie in the model itself: shape arithmetic must see them when it loads. */
+const INLINE_BYTES = 1024
+
+/** A tensor in a graph. */
+export interface Value {
+  readonly name: string
+}
+
+/** A finished graph: the model file, and the large constants that lie beside it. */
+export interface OnnxModel {
+  /** What it is, for messages: `layer 3 of mamba`. */
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[]
+}
+
+/** What a `Constant` may hold. */
+export type ConstantData = Float32Array | Int32Array | BigInt64Array
+
+function elementType(data: ConstantData): ElementType {
+  if (data instanceof Float32Array) return 'float32'
+  return data instanceof Int32Array ? 'int32' : 'int64'
+}
+
+function bytesOf(data: ConstantData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+}
+
+/** An ONNX graph under construction. Operators are methods; each returns its output (or outputs). */
+export class Graph {
+  readonly #nodes: NodeProto[] = []
+  readonly #inputs: ValueInfoProto[] = []
+  readonly #outputs: ValueInfoProto[] = []
+  readonly #initializers: TensorProto[] = []
+  readonly #external: { path: string; data: Uint8Array }[] = []
+  readonly #shared = new Map<string, Value>()
+  #count = 0
+
+  /** A graph; inside `parent` it is the body of a loop: it sees the parent's values and keeps its constants there. */
+  constructor(
+    readonly name: string,
+    private readonly parent?: Graph,
+  ) {}
+
+  /** A tensor given at every run. Dimensions are sizes or names. */
+  input(name: string, type: ElementType, shape: readonly Dim[]): Value {
+    this.#inputs.push({ name, type, shape })
+    return { name }
+  }
+
+  /** Give `value` back at every run under `name`. */
+  output(name: string, value: Value, type: ElementType, shape: readonly Dim[]): void {
+    this.#nodes.push({
+      opType: 'Identity',
+      domain: '',
+      inputs: [value.name],
+      outputs: [name],
+      attributes: {},
+    })
+    this.#outputs.push({ name, type, shape })
+  }
+
+  /** A constant tensor, a weight for instance. Row-major; `shape` multiplies to the length of `data`. */
+  constant(label: string, data: ConstantData, shape: readonly number[] = [data.length]): Value {
+    if (this.parent) return this.parent.constant(label, data, shape)
+    const size = shape.reduce((a, b) => a * b, 1)
+    if (size !== data.length) {
+      throw new Error(`Graph.constant: ${label} of shape [${shape}] needs ${size} values, got ${data.length}`)
+    }
+    const name = this.#fresh(label)
+    const raw = bytesOf(data)
+    const type = elementType(data)
+    if (raw.length <= INLINE_BYTES) {
+      this.#initializers.push({ name, type, shape, data: { raw } })
+    } else {
+      this.#external.push({ path: name, data: raw })
+      this.#initializers.push({ name, type, shape, data: { location: name, length: raw.length } })
+    }
+    return { name }
+  }
+
+  /** A float32 scalar. */
+  scalar(value: number): Value {
+    return this.#once(`scalar ${value}`, () => this.constant('scalar', Float32Array.of(value), []))
+  }
+
+  /** An int64 vector, the type ONNX wants for shapes and axes. */
+  ints(...values: number[]): Value {
+    return this.#once(`ints ${values}`, () => this.constant('ints', BigInt64Array.from(values, BigInt)))
+  }
+
+  /** An int32 scalar. */
+  int32(value: number): Value {
+    return this.#once(`int32 ${value}`, () => this.constant('int32', Int32Array.of(value), []))
+  }
+
+  /** Any operator with one output. */
+  op(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute> = {},
+    domain = '',
+  ): Value {
+    return this.ops(1, opType, inputs, attributes, domain)[0]!
+  }
+
+  /** Any operator with `count` outputs. A missing optional input is `undefined`. */
+  ops(
+    count: number,
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute> = {},
+    domain = '',
+  ): Value[] {
+    const outputs = Array.from({ length: count }, () => this.#fresh(opType))
+    this.#nodes.push({ opType, domain, inputs: inputs.map((v) => v?.name ?? ''), outputs, attributes })
+    return outputs.map((name) => ({ name }))
+  }
+
+  // Elementwise, with numpy broadcasting.
+  add = (a: Value, b: Value): Value => this.op('Add', [a, b])
+  sub = (a: Value, b: Value): Value => this.op('Sub', [a, b])
+  mul = (a: Value, b: Value): Value => this.op('Mul', [a, b])
+  div = (a: Value, b: Value): Value => this.op('Div', [a, b])
+  exp = (x: Value): Value => this.op('Exp', [x])
+  log = (x: Value): Value => this.op('Log', [x])
+  sigmoid = (x: Value): Value => this.op('Sigmoid', [x])
+  /** log(1 + exp(x)) */
+  softplus = (x: Value): Value => this.op('Softplus', [x])
+  /** x * sigmoid(x) */
+  silu = (x: Value): Value => this.mul(x, this.sigmoid(x))
+  greater = (a: Value, b: Value): Value => this.op('Greater', [a, b])
+  less = (a: Value, b: Value): Value => this.op('Less', [a, b])
+  /** `yes` where `condition` (bool) holds, else `no`. */
+  where = (condition: Value, yes: Value, no: Value): Value => this.op('Where', [condition, yes, no])
+  cast = (x: Value, type: 'float32' | 'int32' | 'int64' | 'bool'): Value =>
+    this.op('Cast', [x], { to: { float32: 1, int32: 6, int64: 7, bool: 9 }[type] })
+
+  // Linear algebra.
+  matMul = (a: Value, b: Value): Value => this.op('MatMul', [a, b])
+  /** x W^T + bias for x `[rows, in]` and W `[out, in]`: PyTorch's `Linear`, weights as checkpoints hold them. */
+  linear = (x: Value, weight: Value, bias?: Value): Value =>
+    this.op('Gemm', bias ? [x, weight, bias] : [x, weight], { transB: 1 })
+  /** x / sqrt(mean(x^2 over the last axis) + epsilon) * weight */
+  rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
+    this.op('SimplifiedLayerNormalization', [x, weight], { axis: -1, epsilon: { float: epsilon } })
+
+  // Shapes and positions.
+  /** 0 in `shape` keeps a dimension, -1 is what remains. */
+  reshape = (x: Value, ...shape: number[]): Value => this.op('Reshape', [x, this.ints(...shape)])
+  reshapeTo = (x: Value, shape: Value): Value => this.op('Reshape', [x, shape])
+  shape = (x: Value, start: number, end: number): Value => this.op('Shape', [x], { start, end })
+  transpose = (x: Value, ...permutation: number[]): Value => this.op('Transpose', [x], { perm: permutation })
+  unsqueeze = (x: Value, ...axes: number[]): Value => this.op('Unsqueeze', [x, this.ints(...axes)])
+  squeeze = (x: Value, ...axes: number[]): Value => this.op('Squeeze', [x, this.ints(...axes)])
+  concat = (axis: number, ...values: Value[]): Value => this.op('Concat', values, { axis })
+  /** Rows (or any axis) by index; indices int32 or int64. */
+  gather = (x: Value, indices: Value, axis = 0): Value => this.op('Gather', [x, indices], { axis })
+  /** Pieces of the given sizes along an axis. */
+  split = (x: Value, axis: number, ...sizes: number[]): Value[] =>
+    this.ops(sizes.length, 'Split', [x, this.ints(...sizes)], { axis })
+  /** Elements start <= i < end along one axis; start and end are int64 vectors of length 1. */
+  slice = (x: Value, start: Value, end: Value, axis: number): Value =>
+    this.op('Slice', [x, start, end, this.ints(axis)])
+
+  // Reductions; the axis stays with size 1.
+  reduceSum = (x: Value, axis: number): Value => this.op('ReduceSum', [x, this.ints(axis)], { keepdims: 1 })
+  reduceMax = (x: Value, axis: number): Value => this.op('ReduceMax', [x, this.ints(axis)], { keepdims: 1 })
+  argMax = (x: Value, axis: number): Value => this.op('ArgMax', [x], { axis, keepdims: 1 })
+  /** Sums over an axis from its end, each without its own element: y[i] = x[i+1] + x[i+2] + ... */
+  sumAfter = (x: Value, axis: number): Value =>
+    this.op('CumSum', [x, this.int32(axis)], { exclusive: 1, reverse: 1 })
+
+  /**
+   * A recurrence over axis 1 of `inputs` (`[B, T, ...]`, all float32): `step` gets the state and the slices `[B, ...]`
+   * of one token, and gives the next state and an output `[B, ...]`. Returns the outputs `[B, T, ...]`.
+   */
+  scan(
+    initial: Value,
+    inputs: readonly Value[],
+    step: (body: Graph, state: Value, slices: Value[]) => { state: Value; output: Value },
+  ): Value {
+    const body = new Graph('step', this)
+    const formal = (label: string): Value => body.#formal(label)
+    const { state, output } = step(
+      body,
+      formal('state'),
+      inputs.map(() => formal('slice')),
+    )
+    for (const value of [state, output]) body.#outputs.push({ name: value.name, type: 'float32' })
+    const [, outputs] = this.ops(2, 'Scan', [initial, ...inputs], {
+      body: { graph: body.#proto() },
+      num_scan_inputs: inputs.length,
+      scan_input_axes: inputs.map(() => 1),
+      scan_output_axes: [1],
+    })
+    return outputs!
+  }
+
+  #formal(label: string): Value {
+    const name = this.#fresh(label)
+    this.#inputs.push({ name, type: 'float32' })
+    return { name }
+  }
+
+  /** The finished model. */
+  build(): OnnxModel {
+    return {
+      name: this.name,
+      bytes: encodeModel({ graph: this.#proto(), opsets: OPSETS }),
+      externalData: this.#external,
+    }
+  }
+
+  #proto(): GraphProto {
+    return {
+      name: this.name,
+      nodes: this.#nodes,
+      initializers: this.#initializers,
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+    }
+  }
+
+  #fresh(label: string): string {
+    if (this.parent) return this.parent.#fresh(label)
+    return `${label}_${this.#count++}`
+  }
+
+  #once(key: string, make: () => Value): Value {
+    if (this.parent) return this.parent.#once(key, make)
+    let value = this.#shared.get(key)
+    if (!value) {
+      value = make()
+      this.#shared.set(key, value)
+    }
+    return value
+  }
+}
