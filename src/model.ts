@@ -56,12 +56,12 @@ export class Model {
   readonly #sessions: ModelSessions
   readonly #rowBudget: number
   readonly #headRows: number
+  #tokenizer: Promise<Tokenizer> | undefined
 
   private constructor(
     /** What the user called it. */
     readonly name: string,
     readonly spec: ModelSpec,
-    readonly tokenizer: Tokenizer,
     readonly runtime: Runtime,
     private readonly checkpoint: Checkpoint,
     /** Bytes that weights and rows may take. */
@@ -81,19 +81,19 @@ export class Model {
    * @param memory bytes that weights and rows may take; default half of what is free
    * @throws InputError when the checkpoint is not one of a known architecture, or the memory holds not even one layer
    */
-  static async open(
-    checkpoint: Checkpoint,
-    runtime: Runtime,
-    memory = runtime.freeMemory() / 2,
-  ): Promise<Model> {
+  static open(checkpoint: Checkpoint, runtime: Runtime, memory = runtime.freeMemory() / 2): Model {
     const spec = openModel(checkpoint)
-    const tokenizer = Tokenizer.fromJson(
-      await checkpoint.tokenizerJson(),
-      `${checkpoint.name}/tokenizer.json`,
-    )
     const least = LOADING_COPIES * Math.max(spec.costs.layerBytes, spec.costs.headBytes)
     if (memory < least) throw tooLittle(`to load ${checkpoint.name}, at least`, least, memory)
-    return new Model(checkpoint.name, spec, tokenizer, runtime, checkpoint, memory)
+    return new Model(checkpoint.name, spec, runtime, checkpoint, memory)
+  }
+
+  /** The checkpoint's tokenizer, read when first asked for. @throws InputError when it is missing or not supported */
+  tokenizer(): Promise<Tokenizer> {
+    this.#tokenizer ??= this.checkpoint
+      .tokenizerJson()
+      .then((json) => Tokenizer.fromJson(json, `${this.name}/tokenizer.json`))
+    return this.#tokenizer
   }
 
   /**

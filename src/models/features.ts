@@ -22,22 +22,25 @@ export function featureNorms(aLog: Float32Array, features: number): Float64Array
 
 /**
  * Which features a category knocks out: true where cut. `context-dependent` keeps the third that decays fastest
- * (smallest norms), `context-independent` the third that decays slowest; a third is rounded down. Equal norms keep
- * their order.
+ * (smallest norms), `context-independent` the third that decays slowest; a third is rounded down. Of equal norms the
+ * first features are kept.
  */
 export function knockedFeatures(norms: Float64Array, category: FeatureCategory): boolean[] {
-  const order = Array.from(norms.keys()).sort((a, b) => norms[a]! - norms[b]! || a - b)
   const third = Math.floor(norms.length / 3)
-  const knocked = new Array<boolean>(norms.length).fill(true)
+  const kept = (order: (a: number, b: number) => number): Set<number> =>
+    new Set(
+      Array.from(norms.keys())
+        .sort((a, b) => order(norms[a]!, norms[b]!) || a - b)
+        .slice(0, third),
+    )
+  const allBut = (keep: Set<number>): boolean[] => Array.from(norms.keys(), (feature) => !keep.has(feature))
   switch (category) {
     case 'all':
-      return knocked
+      return allBut(new Set())
     case 'context-dependent':
-      for (const f of order.slice(0, third)) knocked[f] = false
-      return knocked
+      return allBut(kept((a, b) => a - b))
     case 'context-independent':
-      for (const f of order.slice(norms.length - third)) knocked[f] = false
-      return knocked
+      return allBut(kept((a, b) => b - a))
     default:
       throw new Error(`knockedFeatures: unknown category ${category satisfies never}`)
   }

@@ -48,7 +48,7 @@ export interface MambaConfig {
   readonly tied: boolean
 }
 
-export function readMambaConfig(checkpoint: Checkpoint): MambaConfig {
+export function readMambaConfig(checkpoint: Pick<Checkpoint, 'config' | 'configFile'>): MambaConfig {
   const read = new ConfigReader(checkpoint)
   const dModel = read.size('hidden_size')
   read.oneOf('hidden_act', ['silu', 'swish'], 'silu')
@@ -71,7 +71,7 @@ export function readMambaConfig(checkpoint: Checkpoint): MambaConfig {
 }
 
 /** Names and shapes of a layer's tensors. */
-function layerTensors(c: MambaConfig, layer: number): Record<string, readonly number[]> {
+export function layerTensors(c: MambaConfig, layer: number): Record<string, readonly number[]> {
   const at = `backbone.layers.${layer}`
   return {
     [`${at}.norm.weight`]: [c.dModel],

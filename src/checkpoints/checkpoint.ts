@@ -1,0 +1,247 @@
+/** A model as Hugging Face lays it out: config.json, weights in safetensors files, tokenizer.json. */
+import { InputError, show } from '../errors.js'
+import { decodeText, isObject, parseConfig, parseJson } from './json.js'
+import { openSafetensors, type SafetensorsFile } from './safetensors.js'
+import type { ByteSource } from './source.js'
+
+/** An open checkpoint. Tensors are read one by one, when they are asked for: a file is never read whole. */
+export interface Checkpoint {
+  /** What the user called it. */
+  readonly name: string
+  /** config.json; Python's infinities are numbers. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** The path of config.json, for messages. */
+  readonly configFile: string
+  /** Total size of the weight files in bytes. */
+  readonly bytes: number
+  has(tensor: string): boolean
+  /** @throws InputError when the checkpoint lacks the tensor. */
+  shape(tensor: string): readonly number[]
+  /**
+   * A tensor as float32, row-major.
+   *
+   * @param shape what the architecture expects.
+   * @throws InputError when the checkpoint lacks the tensor, or holds it in another shape or an unsupported dtype.
+   */
+  tensor(tensor: string, shape: readonly number[]): Promise<Float32Array>
+  /**
+   * Rows `first` to `first + count - 1` of a tensor (embeddings, a block of the head), without reading the others.
+   *
+   * @param shape that of the whole tensor. Throws as `tensor`.
+   */
+  rows(tensor: string, shape: readonly number[], first: number, count: number): Promise<Float32Array>
+  /** tokenizer.json, parsed. @throws InputError when it is missing or broken. */
+  tokenizerJson(): Promise<unknown>
+  close(): Promise<void>
+}
+
+/** Where the files of a checkpoint lie: a folder, a repository on a server. */
+export interface CheckpointFiles {
+  /** What messages call the place. */
+  readonly name: string
+  /** What messages call one of its files. */
+  path(file: string): string
+  /** Undefined when there is no such file. */
+  open(file: string): Promise<ByteSource | undefined>
+}
+
+const CONFIG = 'config.json'
+const TOKENIZER = 'tokenizer.json'
+const WEIGHTS = 'model.safetensors'
+const INDEX = 'model.safetensors.index.json'
+const PYTORCH_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.bin.index.json']
+
+/** No JSON file of a model comes near this; a JavaScript string could not hold much more. */
+const MAX_JSON_BYTES = 2 ** 28
+
+/**
+ * Open a checkpoint: reads its config and the headers of its weight files.
+ *
+ * As transformers does, `model.safetensors` goes before `model.safetensors.index.json`; and where shards hold more
+ * than the index says, the index counts.
+ *
+ * @param name what the user called it.
+ * @throws InputError when a file is missing or broken, or the index and the shards disagree.
+ */
+export async function openCheckpoint(name: string, files: CheckpointFiles): Promise<Checkpoint> {
+  const configFile = files.path(CONFIG)
+  const text = await readText(files, CONFIG)
+  if (text === undefined) {
+    throw new InputError(`${configFile}: the model's configuration must exist, got no such file; download it`)
+  }
+  const config = parseConfig(text, configFile)
+  if (!isObject(config))
+    throw new InputError(`${configFile}: must be a JSON object, got ${show(config)}; correct it`)
+  const weights = await openWeights(files)
+  return new OpenCheckpoint(name, config, configFile, files, weights)
+}
+
+/** The weight files, and the one that holds each tensor. */
+interface Weights {
+  readonly shards: readonly SafetensorsFile[]
+  readonly tensors: ReadonlyMap<string, SafetensorsFile>
+}
+
+async function openWeights(files: CheckpointFiles): Promise<Weights> {
+  const single = await files.open(WEIGHTS)
+  if (single) {
+    const shard = await openSafetensors(single)
+    return { shards: [shard], tensors: new Map(shard.names().map((tensor) => [tensor, shard])) }
+  }
+  const text = await readText(files, INDEX)
+  if (text === undefined) throw await noWeights(files)
+  const weightMap = parseIndex(text, files.path(INDEX))
+  const shards = new Map<string, SafetensorsFile>()
+  try {
+    for (const file of new Set(weightMap.values())) shards.set(file, await openShard(file, weightMap, files))
+  } catch (error) {
+    for (const shard of shards.values()) await shard.close()
+    throw error
+  }
+  const tensors = new Map([...weightMap].map(([tensor, file]) => [tensor, shards.get(file)!]))
+  return { shards: [...shards.values()], tensors }
+}
+
+/** Which shard holds each tensor, as model.safetensors.index.json says. */
+function parseIndex(text: string, file: string): ReadonlyMap<string, string> {
+  const index = parseJson(text, file)
+  const weightMap = isObject(index) ? index.weight_map : undefined
+  if (!isObject(weightMap)) {
+    throw new InputError(`${file}: weight_map must be an object, got ${show(weightMap)}; download it again`)
+  }
+  const entries = Object.entries(weightMap).map(([tensor, shard]): [string, string] => {
+    // A plain name: what was downloaded must not reach outside its own folder.
+    if (typeof shard !== 'string' || !/^[^/\\]+\.safetensors$/.test(shard)) {
+      const rule = `weight_map must give a .safetensors file of the same folder for ${show(tensor)}`
+      throw new InputError(`${file}: ${rule}, got ${show(shard)}; download it again`)
+    }
+    return [tensor, shard]
+  })
+  return new Map(entries)
+}
+
+async function openShard(
+  file: string,
+  weightMap: ReadonlyMap<string, string>,
+  files: CheckpointFiles,
+): Promise<SafetensorsFile> {
+  const source = await files.open(file)
+  if (!source) {
+    const rule = `the weight file must exist, as ${files.path(INDEX)} names it`
+    throw new InputError(`${files.path(file)}: ${rule}, got no such file; download it`)
+  }
+  const shard = await openSafetensors(source)
+  for (const [tensor, place] of weightMap) {
+    if (place === file && !shard.has(tensor)) {
+      await shard.close()
+      const rule = `must hold the tensor ${show(tensor)}, as ${files.path(INDEX)} says`
+      throw new InputError(`${shard.name}: ${rule}, got a file without it; download both again`)
+    }
+  }
+  return shard
+}
+
+async function noWeights(files: CheckpointFiles): Promise<InputError> {
+  for (const file of PYTORCH_WEIGHTS) {
+    const source = await files.open(file)
+    if (!source) continue
+    await source.close()
+    return new InputError(
+      `${files.name}: weights must be ${WEIGHTS} or ${INDEX}, got ${file}, which is not supported yet; ` +
+        `convert it to safetensors`,
+    )
+  }
+  return new InputError(
+    `${files.name}: weights must be ${WEIGHTS} or ${INDEX}, got neither; download one, or check the folder`,
+  )
+}
+
+/** A whole text file, or undefined when there is none. */
+async function readText(files: CheckpointFiles, file: string): Promise<string | undefined> {
+  const source = await files.open(file)
+  if (!source) return undefined
+  try {
+    if (source.size > MAX_JSON_BYTES) {
+      const rule = `must be JSON of at most ${MAX_JSON_BYTES} bytes`
+      throw new InputError(`${source.name}: ${rule}, got ${source.size}; check that it is the right file`)
+    }
+    return decodeText(await source.read(0, source.size), source.name)
+  } finally {
+    await source.close()
+  }
+}
+
+class OpenCheckpoint implements Checkpoint {
+  readonly #files: CheckpointFiles
+  readonly #weights: Weights
+
+  constructor(
+    readonly name: string,
+    readonly config: Readonly<Record<string, unknown>>,
+    readonly configFile: string,
+    files: CheckpointFiles,
+    weights: Weights,
+  ) {
+    this.#files = files
+    this.#weights = weights
+  }
+
+  get bytes(): number {
+    return this.#weights.shards.reduce((sum, shard) => sum + shard.bytes, 0)
+  }
+
+  has(tensor: string): boolean {
+    return this.#weights.tensors.has(tensor)
+  }
+
+  shape(tensor: string): readonly number[] {
+    return this.#shard(tensor).info(tensor).shape
+  }
+
+  async tensor(tensor: string, shape: readonly number[]): Promise<Float32Array> {
+    return this.#checked(tensor, shape).read(tensor)
+  }
+
+  async rows(tensor: string, shape: readonly number[], first: number, count: number): Promise<Float32Array> {
+    return this.#checked(tensor, shape).rows(tensor, first, count)
+  }
+
+  async tokenizerJson(): Promise<unknown> {
+    const file = this.#files.path(TOKENIZER)
+    const text = await readText(this.#files, TOKENIZER)
+    if (text === undefined) {
+      throw new InputError(
+        `${file}: the tokenizer must exist, got no such file; download it from the model's page`,
+      )
+    }
+    return parseJson(text, file)
+  }
+
+  async close(): Promise<void> {
+    for (const shard of this.#weights.shards) await shard.close()
+  }
+
+  /** The file that holds a tensor. */
+  #shard(tensor: string): SafetensorsFile {
+    const shard = this.#weights.tensors.get(tensor)
+    if (!shard) {
+      throw new InputError(
+        `${this.#files.name}: the weights must hold the tensor ${show(tensor)}, got none; ` +
+          `check that ${this.configFile} belongs to them`,
+      )
+    }
+    return shard
+  }
+
+  #checked(tensor: string, expected: readonly number[]): SafetensorsFile {
+    const shard = this.#shard(tensor)
+    const { shape } = shard.info(tensor)
+    if (shape.length !== expected.length || shape.some((size, i) => size !== expected[i])) {
+      throw new InputError(
+        `${shard.name}: tensor ${show(tensor)} must have shape [${expected}], got [${shape}]; ` +
+          `check that ${this.configFile} belongs to it`,
+      )
+    }
+    return shard
+  }
+}

@@ -1,0 +1,75 @@
+/** Element types that a weight may have on disk, by their safetensors names. */
+export type FloatDtype = 'F32' | 'F16' | 'BF16'
+
+/** Bytes per value. */
+export const FLOAT_BYTES: Readonly<Record<FloatDtype, number>> = { F32: 4, F16: 2, BF16: 2 }
+
+export function isFloatDtype(dtype: string): dtype is FloatDtype {
+  return Object.hasOwn(FLOAT_BYTES, dtype)
+}
+
+/**
+ * Little-endian values as float32, exactly: F16 and BF16 are subsets of it, NaN payloads included. (The typed arrays
+ * that this rests on are little-endian wherever ONNX Runtime runs.)
+ *
+ * F32 at an offset that is a multiple of 4 is a view of the same memory; everything else is a copy.
+ *
+ * @param bytes a whole number of values, at any byte offset of its buffer.
+ */
+export function toFloat32(dtype: FloatDtype, bytes: Uint8Array): Float32Array {
+  const size = FLOAT_BYTES[dtype]
+  if (bytes.byteLength % size !== 0) {
+    throw new Error(`toFloat32: ${dtype} needs a multiple of ${size} bytes, got ${bytes.byteLength}`)
+  }
+  // Not bytes.slice(): on a Node Buffer that is a view.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
+  const length = bytes.byteLength / size
+  switch (dtype) {
+    case 'F32':
+      return new Float32Array(aligned.buffer, aligned.byteOffset, length)
+    case 'F16':
+      return fromHalf(new Uint16Array(aligned.buffer, aligned.byteOffset, length))
+    case 'BF16':
+      return fromBrain(new Uint16Array(aligned.buffer, aligned.byteOffset, length))
+    default:
+      return dtype satisfies never
+  }
+}
+
+/** bfloat16 is the upper half of a float32. */
+function fromBrain(values: Uint16Array): Float32Array {
+  const bits = new Uint32Array(values.length)
+  for (let i = 0; i < values.length; i++) bits[i] = values[i] << 16
+  return new Float32Array(bits.buffer)
+}
+
+function fromHalf(values: Uint16Array): Float32Array {
+  const table = halfTable()
+  const bits = new Uint32Array(values.length)
+  for (let i = 0; i < values.length; i++) bits[i] = table[values[i]]
+  return new Float32Array(bits.buffer)
+}
+
+let halves: Uint32Array | undefined
+
+/** The float32 bits of all 65,536 IEEE 754 half-precision patterns: 256 KiB, made at first use. */
+function halfTable(): Uint32Array {
+  if (!halves) {
+    halves = new Uint32Array(65536)
+    for (let half = 0; half < 65536; half++) halves[half] = halfToFloatBits(half)
+  }
+  return halves
+}
+
+/** half: sign 1, exponent 5 (bias 15), mantissa 10 bits; float: sign 1, exponent 8 (bias 127), mantissa 23 bits. */
+function halfToFloatBits(half: number): number {
+  const sign = (half & 0x8000) << 16
+  const exponent = (half >> 10) & 31
+  const mantissa = half & 1023
+  if (exponent === 31) return sign | 0x7f800000 | (mantissa << 13) // infinity, NaN
+  if (exponent > 0) return sign | ((exponent + 127 - 15) << 23) | (mantissa << 13)
+  if (mantissa === 0) return sign // zero
+  // Subnormal: mantissa * 2^-24. Its leading one moves to bit 10, where float32 leaves it out.
+  const shift = Math.clz32(mantissa) - 21
+  return sign | ((127 - 14 - shift) << 23) | (((mantissa << shift) & 1023) << 13)
+}

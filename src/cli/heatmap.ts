@@ -1,0 +1,132 @@
+/** `factflow heatmap`: heatmaps of facts of a data set, or of one prompt. */
+import type { Command } from 'commander'
+import { InputError, show } from '../errors.js'
+import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
+import { relativeChange } from '../experiments/info-flow.js'
+import { defaultWindow, prepare } from '../experiments/trace.js'
+import { heatmapSpec } from '../figures/heatmap.js'
+import { stack } from '../figures/stack.js'
+import { drawHeatmap } from '../figures/terminal.js'
+import type { Model } from '../model.js'
+import type { FeatureCategory } from '../models/architecture.js'
+import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
+import type { Role } from '../prompts/roles.js'
+import { readFacts } from './facts.js'
+import {
+  type FigureOptions,
+  featuresOption,
+  type ModelOptions,
+  saveFigure,
+  targetOption,
+  windowOption,
+  withModel,
+  withModelOptions,
+  withOutputOptions,
+} from './options.js'
+import { withProgress } from './progress.js'
+import { colors, print, width } from './terminal.js'
+import { says } from './trace.js'
+
+interface HeatmapCommandOptions extends ModelOptions, FigureOptions {
+  readonly data: string
+  readonly id?: readonly string[]
+  readonly subject?: string
+  readonly answer?: string
+  readonly window?: number
+  readonly target: Role
+  readonly features: FeatureCategory
+}
+
+export function heatmapCommand(program: Command): void {
+  const command = program
+    .command('heatmap')
+    .description('on single prompts, cut each token from the last in every window: token x depth')
+    .argument('[prompt]', 'text that ends where the answer begins; or facts of a data set with --id')
+    .option('-s, --subject <text>', 'what the fact is about, as it stands in the prompt')
+    .option('-a, --answer <text>', "the right answer (default: the model's own first choice)")
+    .option('-d, --data <file>', 'facts: `atlas` (embedded) or a JSON Lines file', 'atlas')
+    .option('--id <ids...>', 'ids of facts')
+    .addOption(windowOption())
+    .addOption(targetOption())
+    .addOption(featuresOption())
+  withOutputOptions(withModelOptions(command))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  factflow heatmap "The capital city of France is" --subject France\n  factflow heatmap --id country_capital/0001 --png france.png',
+    )
+    .action(async (prompt: string | undefined, options: HeatmapCommandOptions) => {
+      await withModel(options, async (model) => {
+        const prompts = await choose(model, prompt, options)
+        const window = options.window ?? defaultWindow(model.spec.nLayers)
+        const maps = await withProgress('heatmap', (onProgress) =>
+          heatmaps(model, prompts, { ...options, window, onProgress }),
+        )
+        await draw(model, maps, options)
+      })
+    })
+}
+
+async function choose(
+  model: Model,
+  prompt: string | undefined,
+  options: HeatmapCommandOptions,
+): Promise<PreparedPrompt[]> {
+  if ((prompt === undefined) === (options.id === undefined)) {
+    throw new InputError(
+      'heatmap: needs either a prompt or --id, got ' +
+        `${prompt === undefined ? 'neither' : 'both'}; see factflow heatmap --help`,
+    )
+  }
+  if (prompt !== undefined) {
+    if (options.subject === undefined) {
+      throw new InputError(
+        '--subject: must be given with a prompt, got nothing; name the words of the prompt that it is about',
+      )
+    }
+    return [await prepare(model, prompt, { subject: options.subject, answer: options.answer })]
+  }
+  const facts = new Map((await readFacts(options.data)).map((fact) => [fact.id, fact]))
+  const tokenizer = await model.tokenizer()
+  return options.id!.map((id) => {
+    const fact = facts.get(id)
+    if (!fact)
+      throw new InputError(
+        `--id: must be the id of a fact in ${options.data}, got ${show(id)}; check the file`,
+      )
+    return preparePrompt(tokenizer, fact)
+  })
+}
+
+async function draw(model: Model, maps: readonly Heatmap[], options: HeatmapCommandOptions): Promise<void> {
+  const tokenizer = await model.tokenizer()
+  const figures = maps.map((map) => {
+    const title = `"${map.prompt.fact.prompt}" ->"${tokenizer.tokenText(map.prompt.answer)}"`
+    return heatmapFigure(map, title, `${model.name}, ${says(map.base)}; each token cut from ${map.target}`)
+  })
+  await saveFigure(stack(...figures.map(heatmapSpec)), options)
+  if (options.json) {
+    print(JSON.stringify(maps.map((map) => heatmapJson(model, map))))
+    return
+  }
+  for (const figure of figures) print(`${drawHeatmap(figure, { width: width(), colors: colors() })}\n`)
+}
+
+function heatmapJson(
+  model: Model,
+  { prompt, nLayers, window, target, features, base, knocked }: Heatmap,
+): object {
+  return {
+    model: model.name,
+    id: prompt.fact.id,
+    prompt: prompt.fact.prompt,
+    tokens: prompt.tokens.map((token) => token.text),
+    subject: prompt.subject,
+    nLayers,
+    window,
+    target,
+    features,
+    base: { prob: base.prob, rank: base.rank },
+    prob: knocked.map((row) => row.map(({ prob }) => prob)),
+    relativeChange: knocked.map((row) => row.map((prediction) => relativeChange(base, prediction))),
+  }
+}

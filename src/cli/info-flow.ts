@@ -1,0 +1,84 @@
+/** `factflow info-flow`: curves over many facts. */
+import type { Command } from 'commander'
+import { type InfoFlow, infoFlow, infoFlowFigure, parseFlow } from '../experiments/info-flow.js'
+import { defaultWindow } from '../experiments/trace.js'
+import { curvesSpec } from '../figures/curves.js'
+import { drawCurves } from '../figures/terminal.js'
+import type { Model } from '../model.js'
+import { type ChosenFacts, chooseFacts, type FactOptions, withFactOptions } from './facts.js'
+import {
+  type FigureOptions,
+  type ModelOptions,
+  saveFigure,
+  windowOption,
+  withModel,
+  withModelOptions,
+  withOutputOptions,
+} from './options.js'
+import { withProgress } from './progress.js'
+import { colors, note, print, width } from './terminal.js'
+
+interface InfoFlowCommandOptions extends ModelOptions, FactOptions, FigureOptions {
+  readonly window?: number
+  readonly flows?: readonly string[]
+}
+
+export function infoFlowCommand(program: Command): void {
+  const command = program
+    .command('info-flow')
+    .description(
+      'over many facts, cut a role of tokens from another in every window: change of p(answer) by depth',
+    )
+    .addOption(windowOption())
+    .option('--flows <flow...>', 'curves, each source[>target][:features] (default: the paper’s seven)')
+  withOutputOptions(withModelOptions(withFactOptions(command)))
+    .addHelpText(
+      'after',
+      '\nExample:\n  factflow info-flow --relation country_capital --flows subject subject:context-dependent first --png flow.png',
+    )
+    .action(async (options: InfoFlowCommandOptions) => {
+      const flows = options.flows?.map((text) => parseFlow(text, '--flows'))
+      await withModel(options, async (model) => {
+        const window = options.window ?? defaultWindow(model.spec.nLayers)
+        const chosen = await withProgress('evaluate', (onProgress) =>
+          chooseFacts(model, options, { onProgress }),
+        )
+        if (chosen.prompts.length < options.limit)
+          note(`only ${chosen.prompts.length} facts are ${options.unknown ? 'there' : 'known to the model'}`)
+        const result = await withProgress('info-flow', (onProgress) =>
+          infoFlow(model, chosen.prompts, { window, flows, onProgress }),
+        )
+        await show(model, result, chosen, options)
+      })
+    })
+}
+
+async function show(
+  model: Model,
+  result: InfoFlow,
+  chosen: ChosenFacts,
+  options: InfoFlowCommandOptions,
+): Promise<void> {
+  const facts = `${chosen.prompts.length} ${options.unknown ? '' : 'known '}facts of ${options.data}`
+  const figure = infoFlowFigure(
+    result,
+    `Information flow in ${model.name}`,
+    `${facts}, window of ${result.window} layers, mean and 95 % band`,
+  )
+  await saveFigure(curvesSpec(figure), options)
+  if (options.json) print(JSON.stringify(infoFlowJson(model, result, chosen, options.data)))
+  else print(drawCurves(figure, { width: width(), height: 20, colors: colors() }))
+}
+
+/** The curves as plain data. Changes and accuracies in percent, layers from 0. */
+export function infoFlowJson(model: Model, result: InfoFlow, chosen: ChosenFacts, data: string): object {
+  return {
+    model: model.name,
+    data,
+    facts: chosen.prompts.length,
+    evaluated: chosen.evaluated,
+    nLayers: result.nLayers,
+    window: result.window,
+    curves: result.curves.map(({ flow, points, withoutRole }) => ({ ...flow, withoutRole, points })),
+  }
+}

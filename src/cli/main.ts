@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+/** The `factflow` command. */
+import { readFileSync } from 'node:fs'
+import process from 'node:process'
+import { Command, CommanderError } from 'commander'
+import { InputError } from '../errors.js'
+import { demoCommand } from './demo.js'
+import { heatmapCommand } from './heatmap.js'
+import { infoFlowCommand } from './info-flow.js'
+import { knockoutCommand } from './knockout.js'
+import { modelsCommand } from './models.js'
+import { note } from './terminal.js'
+import { traceCommand } from './trace.js'
+
+/** What was asked for cannot be done as asked: bad options, missing files. */
+const EXIT_USAGE = 2
+/** A fault of factflow itself (sysexits EX_SOFTWARE). */
+const EXIT_FAULT = 70
+
+function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  const program = new Command('factflow')
+    .description(
+      "See where a language model's facts flow: exact attention knockout, every knockout in one sweep over the layers.",
+    )
+    .version(version)
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 some inputs failed, 2 usage or unusable input, 70 a fault of factflow.',
+    )
+  for (const add of [
+    demoCommand,
+    traceCommand,
+    infoFlowCommand,
+    heatmapCommand,
+    knockoutCommand,
+    modelsCommand,
+  ])
+    add(program)
+  for (const command of [program, ...program.commands]) command.exitOverride()
+  return program
+}
+
+// A reader that closes early (`| head`) is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+try {
+  await createProgram().parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE
+  } else if (error instanceof InputError) {
+    note(`error: ${error.message}`)
+    process.exitCode = EXIT_USAGE
+  } else {
+    note(
+      `error: this is a fault of factflow, please report it\n${error instanceof Error ? error.stack : String(error)}`,
+    )
+    process.exitCode = EXIT_FAULT
+  }
+}

@@ -1,0 +1,122 @@
+/** Options that several commands share, and their values. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { toPng, toSvg } from '../figures/render.js'
+import type { VegaLiteSpec } from '../figures/style.js'
+import { loadModel } from '../load.js'
+import type { Model } from '../model.js'
+import { FEATURE_CATEGORIES } from '../models/architecture.js'
+import { ROLES } from '../prompts/roles.js'
+import { writeWhole } from '../results/whole-file.js'
+import { note } from './terminal.js'
+
+export const DEFAULT_MODEL = 'tiny-mamba1'
+
+/** A whole number from `least` on. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`must be a whole number from ${least}.`)
+    }
+    return value
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  K: 1e3,
+  KB: 1e3,
+  KIB: 2 ** 10,
+  M: 1e6,
+  MB: 1e6,
+  MIB: 2 ** 20,
+  G: 1e9,
+  GB: 1e9,
+  GIB: 2 ** 30,
+  T: 1e12,
+  TB: 1e12,
+  TIB: 2 ** 40,
+}
+
+/** `4GB`, `512MiB`, `1.5g` or bytes. */
+export function memorySize(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text)
+  const unit = match && UNITS[(match[2] === 'B' || match[2] === 'b' ? '' : match[2]!).toUpperCase()]
+  const bytes = match && unit ? Math.round(Number(match[1]) * unit) : 0
+  if (bytes < 1) throw new InvalidArgumentError('must be a size such as 4GB or 512MiB.')
+  return bytes
+}
+
+export interface ModelOptions {
+  readonly model: string
+  readonly memory?: number
+  readonly threads?: number
+}
+
+/** --model, --memory, --threads */
+export function withModelOptions(command: Command): Command {
+  return command
+    .option('-m, --model <name>', 'embedded model or folder (see `factflow models`)', DEFAULT_MODEL)
+    .addOption(
+      new Option(
+        '--memory <size>',
+        'memory for weights and rows, such as 4GB (default: half of what is free)',
+      ).argParser(memorySize),
+    )
+    .addOption(new Option('--threads <n>', 'threads (default: all processors)').argParser(wholeNumber(1)))
+}
+
+export interface FigureOptions {
+  readonly json?: boolean
+  readonly svg?: string
+  readonly png?: string
+}
+
+/** --json, --svg, --png */
+export function withOutputOptions(command: Command): Command {
+  return command
+    .option('--json', 'print the result as JSON')
+    .option('--svg <file>', 'write the figure as SVG')
+    .option('--png <file>', 'write the figure as PNG')
+}
+
+/** -w, --window */
+export function windowOption(): Option {
+  return new Option(
+    '-w, --window <layers>',
+    'layers in a window (default: 9, or a third of the layers in models of fewer than 24)',
+  ).argParser(wholeNumber(1))
+}
+
+/** --features */
+export function featuresOption(): Option {
+  return new Option('--features <category>', 'features to cut')
+    .choices([...FEATURE_CATEGORIES])
+    .default('all')
+}
+
+/** --target */
+export function targetOption(): Option {
+  return new Option('--target <role>', 'role of the tokens that receive nothing')
+    .choices([...ROLES])
+    .default('last')
+}
+
+/** Use a model and close it. */
+export async function withModel<T>(options: ModelOptions, use: (model: Model) => Promise<T>): Promise<T> {
+  const model = await loadModel(options.model, options)
+  try {
+    return await use(model)
+  } finally {
+    await model.close()
+  }
+}
+
+/** Write the figure files that were asked for. */
+export async function saveFigure(spec: VegaLiteSpec, { svg, png }: FigureOptions): Promise<void> {
+  if (!svg && !png) return
+  const drawn = await toSvg(spec)
+  if (svg) await writeWhole(svg, drawn)
+  if (png) await writeWhole(png, toPng(drawn))
+  for (const file of [svg, png]) if (file) note(`wrote ${file}`)
+}

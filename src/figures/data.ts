@@ -1,0 +1,123 @@
+import { InputError, show } from '../errors.js'
+import { visibleText } from './text.js'
+
+/** One window of a curve: the mean relative change over prompts, with its confidence band, all in percent. */
+export interface CurvePoint {
+  /** First layer of the knocked-out window, counted from 0. */
+  firstLayer: number
+  /** Mean over prompts of (p' - p) / p * 100. */
+  mean: number
+  /** Lower end of the 95 % confidence interval of the mean. */
+  low: number
+  /** Upper end of the 95 % confidence interval of the mean. */
+  high: number
+  /** Number of prompts. */
+  n: number
+}
+
+/** One knockout (source, target and features) over all window starts. */
+export interface Curve {
+  label: string
+  points: CurvePoint[]
+}
+
+/** An info-flow figure: one line with a 95 % band per knockout. */
+export interface CurvesFigure {
+  title: string
+  subtitle?: string
+  /** Layers of the model. */
+  nLayers: number
+  /** Layers of a window. */
+  window: number
+  curves: Curve[]
+  /** Title of the y axis, with its unit. */
+  yLabel: string
+}
+
+/** A heatmap figure: what cutting each token from the target does, for each window, on one prompt. */
+export interface HeatmapFigure {
+  title: string
+  subtitle?: string
+  /** The prompt's tokens, first to last; equal tokens stay separate rows. */
+  tokens: string[]
+  /** Positions of the subject's tokens. */
+  subject: number[]
+  /** Layers of the model. */
+  nLayers: number
+  /** Layers of a window. */
+  window: number
+  /** Relative change of p(answer) in percent, [token][window start]: [tokens, nLayers - window + 1]. */
+  values: number[][]
+}
+
+/**
+ * Check that a curves figure can be drawn.
+ *
+ * @throws InputError when there is no curve, a label occurs twice, a curve has no point, a number is not finite, or
+ *   a window does not fit the model
+ */
+export function checkCurves(figure: CurvesFigure): void {
+  checkWindow(figure)
+  const lastStart = figure.nLayers - figure.window
+  if (figure.curves.length === 0) throw fault('curves', 'must not be empty', [], 'give at least one curve')
+  const labels = new Set<string>()
+  for (const [c, { label, points }] of figure.curves.entries()) {
+    const shown = visibleText(label)
+    if (labels.has(shown))
+      throw fault(`curves[${c}].label`, 'must differ from the others', label, 'rename it')
+    labels.add(shown)
+    if (points.length === 0)
+      throw fault(`curves[${c}].points`, 'must not be empty', [], 'leave the curve out')
+    for (const [i, { firstLayer, mean, low, high }] of points.entries()) {
+      const at = `curves[${c}].points[${i}]`
+      if (!Number.isInteger(firstLayer) || firstLayer < 0 || firstLayer > lastStart) {
+        const cure = 'give the first layer of a window that ends inside the model'
+        throw fault(`${at}.firstLayer`, `must be an integer within 0..${lastStart}`, firstLayer, cure)
+      }
+      const bad = [mean, low, high].find((value) => !Number.isFinite(value))
+      if (bad !== undefined) throw fault(at, 'mean, low and high must be finite', bad, 'leave the point out')
+    }
+  }
+}
+
+/**
+ * Check that a heatmap figure can be drawn.
+ *
+ * @throws InputError when there is no token, a subject position is not a token, `values` is not
+ *   [tokens, nLayers - window + 1] or holds a number that is not finite
+ */
+export function checkHeatmap(figure: HeatmapFigure): void {
+  checkWindow(figure)
+  const { tokens, values, subject } = figure
+  const nWindows = figure.nLayers - figure.window + 1
+  if (tokens.length === 0) throw fault('tokens', 'must not be empty', [], 'give the tokens of a prompt')
+  const stray = subject.find((position) => !Number.isInteger(position) || tokens[position] === undefined)
+  if (stray !== undefined) {
+    throw fault('subject', `must hold positions within 0..${tokens.length - 1}`, stray, 'count from 0')
+  }
+  if (values.length !== tokens.length) {
+    throw fault('values', `must have one row per token (${tokens.length})`, values.length, 'add or drop rows')
+  }
+  for (const [t, row] of values.entries()) {
+    if (row.length !== nWindows) {
+      const rule = `must have one number per window (nLayers - window + 1 = ${nWindows})`
+      throw fault(`values[${t}]`, rule, row.length, 'check window and nLayers')
+    }
+    const w = row.findIndex((value) => !Number.isFinite(value))
+    if (w >= 0) throw fault(`values[${t}][${w}]`, 'must be finite', row[w], 'draw prompts with p(answer) > 0')
+  }
+}
+
+function checkWindow({ nLayers, window }: { nLayers: number; window: number }): void {
+  if (!Number.isInteger(nLayers) || nLayers < 1) {
+    throw fault('nLayers', 'must be a positive integer', nLayers, 'give the number of layers of the model')
+  }
+  if (!Number.isInteger(window) || window < 1 || window > nLayers) {
+    throw fault('window', `must be an integer within 1..${nLayers}`, window, 'give the layers of a window')
+  }
+}
+
+function fault(where: string, rule: string, value: unknown, cure: string): InputError {
+  const got = typeof value === 'number' ? String(value) : show(value)
+  return new InputError(`figure.${where}: ${rule}, got ${got}; ${cure}`)
+}
