@@ -38,29 +38,26 @@ export interface SweepSettings {
   readonly signal?: AbortSignal
 }
 
-/**
- * Run rows of a batch: enough that the matrix products are near their best speed, few enough that the states of the
- * rows stay in cache (bench/sweep.ts).
- */
-const BATCH_ROWS = 256
+/** Rows of a batch: enough that the matrix products are near their best speed (bench/sweep.ts). */
+const BATCH_ROWS = 512
 /** Rows that the head handles at once. */
-const HEAD_ROWS = 256
+const HEAD_ROWS = 96
 /** Values of size vocabSize per row that are alive in the head at once. */
-const HEAD_TEMPORARIES = 4
+const HEAD_TEMPORARIES = 2
 /** Share of the memory budget that loaded layers may take; the rest is for rows. */
 const WEIGHTS_SHARE = 0.7
 /** While a layer is loaded its weights are there as read, as float32 and packed. */
 const LOADING_COPIES = 3
 
 export class Model {
+  /** What the user called it. */
+  readonly name: string
   readonly #sessions: ModelSessions
   readonly #rowBudget: number
   readonly #headRows: number
   #tokenizer: Promise<Tokenizer> | undefined
 
   private constructor(
-    /** What the user called it. */
-    readonly name: string,
     readonly spec: ModelSpec,
     readonly runtime: Runtime,
     private readonly checkpoint: Checkpoint,
@@ -68,6 +65,7 @@ export class Model {
     readonly memory: number,
   ) {
     const { costs, nLayers } = spec
+    this.name = spec.name
     const all = nLayers * costs.layerBytes + costs.headBytes
     const weights = Math.min(all, WEIGHTS_SHARE * memory)
     this.#sessions = new ModelSessions(spec, runtime, weights)
@@ -85,7 +83,7 @@ export class Model {
     const spec = openModel(checkpoint)
     const least = LOADING_COPIES * Math.max(spec.costs.layerBytes, spec.costs.headBytes)
     if (memory < least) throw tooLittle(`to load ${checkpoint.name}, at least`, least, memory)
-    return new Model(checkpoint.name, spec, runtime, checkpoint, memory)
+    return new Model(spec, runtime, checkpoint, memory)
   }
 
   /** The checkpoint's tokenizer, read when first asked for. @throws InputError when it is missing or not supported */
@@ -127,7 +125,7 @@ export class Model {
     const limit = this.#rowBudget / 2
     const plan = planSweep(prompts, this.spec.costs, { rows: BATCH_ROWS, bytes: limit })
     for (const batch of plan.batches) {
-      const bytes = this.#batchBytes(batch)
+      const bytes = batchBytes(this.spec.costs, batch.tokens, batch.suffix, batch.prompts)
       if (bytes > limit) {
         throw tooLittle(
           `for a prompt of ${batch.tokens} tokens`,
@@ -137,11 +135,6 @@ export class Model {
       }
     }
     return plan
-  }
-
-  #batchBytes(batch: Batch): number {
-    const sizes = batch.prompts.map((p) => ({ runs: p.runs.length, sets: p.sets.length }))
-    return batchBytes(this.spec.costs, batch.kind, batch.tokens, batch.suffix, sizes)
   }
 
   /**

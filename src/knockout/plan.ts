@@ -72,7 +72,7 @@ export interface Batch {
 }
 
 export interface PlanLimits {
-  /** Run rows (R * L) that a batch should have; more only when a single prompt's single run needs more. */
+  /** Rows, of prompts and runs, that a batch should have; more only when one prompt with one run has more. */
   readonly rows: number
   /** Bytes that a batch may need inside a layer. */
   readonly bytes: number
@@ -156,18 +156,20 @@ function setKey(set: KeptSet): string {
   return `${set.features}|${set.keep.join('')}`
 }
 
-/** Bytes that a layer needs for prompts of T tokens with these runs of L tokens. */
+/** Bytes that a layer needs for prompts of at most `tokens` tokens, each with runs of `suffix` tokens and kept sets. */
 export function batchBytes(
   costs: ModelCosts,
-  kind: LayerKind,
   tokens: number,
   suffix: number,
-  prompts: readonly { runs: number; sets: number }[],
+  prompts: readonly { readonly runs: readonly unknown[]; readonly sets: readonly unknown[] }[],
 ): number {
-  const sets = Math.max(...prompts.map((p) => p.sets))
-  const rows = prompts.reduce((sum, p) => sum + p.runs, 0) * suffix
+  const sets = Math.max(...prompts.map((prompt) => prompt.sets.length))
+  const runs = prompts.reduce((sum, prompt) => sum + prompt.runs.length, 0)
   return (
-    prompts.length * (tokens * costs.baseRowBytes + sets * costs.setBytes) + rows * costs.runRowBytes[kind]
+    costs.fixedBytes +
+    tokens * costs.contextTokenBytes +
+    prompts.length * (tokens * costs.rowBytes + costs.promptBytes + sets * costs.setBytes) +
+    runs * suffix * costs.rowBytes
   )
 }
 
@@ -180,7 +182,7 @@ interface Item {
 
 /**
  * Plan the sweep over `prompts`. Every prompt is in at least one batch, for its baseline.
- * @throws InputError-free: callers check knockouts first (`checkKnockout`)
+ * Knockouts have passed `checkKnockout`.
  */
 export function planSweep(prompts: readonly PlanPrompt[], costs: ModelCosts, limits: PlanLimits): Plan {
   const items: Item[] = []
@@ -214,18 +216,21 @@ function parts(
   costs: ModelCosts,
   limits: PlanLimits,
 ): Run[][] {
-  const kind = kindOf(suffix)
   const ordered = [...runs].sort((a, b) => a.firstLayer - b.firstLayer)
-  const all: Run[][] = [[]]
-  for (const run of ordered) {
-    const next = [...all.at(-1)!, run]
-    const fits =
-      next.length * suffix <= limits.rows &&
-      batchBytes(costs, kind, tokens, suffix, [{ runs: next.length, sets: next.length + 1 }]) <= limits.bytes
-    if (fits || next.length === 1) all[all.length - 1] = next
-    else all.push([run])
+  // A set for every run is the most that can be.
+  const bytes = (count: number): number => {
+    const most = new Array<unknown>(count)
+    return batchBytes(costs, tokens, suffix, [{ runs: most, sets: most }])
   }
-  return all
+  const perRun = bytes(2) - bytes(1)
+  const byBytes = 1 + Math.floor((limits.bytes - bytes(1)) / perRun)
+  const byRows = Math.floor(limits.rows / suffix)
+  const size = Math.max(1, Math.min(byBytes, byRows))
+  const count = Math.max(1, Math.ceil(ordered.length / size))
+  // Equal parts, so that none is left with a few rows.
+  return Array.from({ length: count }, (_, i) =>
+    ordered.slice(Math.floor((i * ordered.length) / count), Math.floor(((i + 1) * ordered.length) / count)),
+  )
 }
 
 function kindOf(suffix: number): LayerKind {
@@ -251,21 +256,14 @@ function batches(
   for (const item of items) {
     const ids = prompts[item.prompt]!.ids
     const start = ids.length - item.suffix
-    const next: BatchPrompt = {
-      prompt: item.prompt,
-      ids,
-      start,
-      runs: item.runs,
-      ...keptSets(start, item.runs),
-    }
+    const next = { prompt: item.prompt, ids, start, runs: item.runs, ...keptSets(start, item.runs) }
     const together = [...open, next]
-    const rows = together.reduce((sum, p) => sum + p.runs.length, 0) * item.suffix
-    const sizes = together.map((p) => ({ runs: p.runs.length, sets: p.sets.length }))
+    const rows =
+      together.reduce((sum, p) => sum + p.runs.length, 0) * item.suffix + together.length * ids.length
     const fits =
       item.suffix === suffix &&
       rows <= limits.rows &&
-      together.length * ids.length <= limits.rows &&
-      batchBytes(costs, kindOf(suffix), ids.length, suffix, sizes) <= limits.bytes
+      batchBytes(costs, ids.length, suffix, together) <= limits.bytes
     if (!fits) close()
     suffix = item.suffix
     open.push(next)

@@ -7,7 +7,9 @@
  * models/architecture.ts for what a layer graph gets.
  */
 import { Tensor } from 'onnxruntime-common'
+import { InputError } from '../errors.js'
 import { FEATURE_CATEGORIES, type ModelSpec } from '../models/architecture.js'
+import { SUMMARY } from '../models/head.js'
 import type { Session, Tensors } from '../runtime/runtime.js'
 import type { Batch, BatchPrompt, Run } from './plan.js'
 import type { ModelSessions } from './sessions.js'
@@ -61,9 +63,9 @@ class Passage {
   runs: Tensor
   readonly active: ActiveRun[] = []
   readonly #waiting: ActiveRun[]
-  readonly #keep: Tensor
-  readonly #keepFeatures: Tensor
-  readonly #start: Tensor
+  readonly #contextInputs: Tensors
+  /** Number of a prompt's context. */
+  readonly #contextOf: ReadonlyMap<number, number>
 
   constructor(
     batch: Batch,
@@ -74,22 +76,29 @@ class Passage {
     this.#waiting = batch.prompts
       .flatMap((p, slot) => p.runs.map((run, i) => ({ run, slot, set: p.runSets[i]! })))
       .sort((a, b) => a.run.firstLayer - b.run.firstLayer)
+    // A context for every prompt with runs; a batch without any has one that nobody uses, as no input may be empty.
+    const withRuns = batch.prompts.flatMap((p, slot) => (p.runs.length > 0 ? [slot] : []))
+    const contexts = withRuns.length > 0 ? withRuns : [0]
     const { prompts, tokens, setsPerPrompt } = batch
-    const keep = new Float32Array(prompts.length * setsPerPrompt * tokens)
-    const features = new Int32Array(prompts.length * setsPerPrompt)
-    prompts.forEach((p, slot) => {
-      p.sets.forEach((set, m) => {
-        keep.set(set.keep, (slot * setsPerPrompt + m) * tokens)
-        features[slot * setsPerPrompt + m] = FEATURE_CATEGORIES.indexOf(set.features)
+    const keep = new Float32Array(contexts.length * setsPerPrompt * tokens)
+    const features = new Int32Array(contexts.length * setsPerPrompt)
+    contexts.forEach((slot, c) => {
+      prompts[slot]!.sets.forEach((set, m) => {
+        keep.set(set.keep, (c * setsPerPrompt + m) * tokens)
+        features[c * setsPerPrompt + m] = FEATURE_CATEGORIES.indexOf(set.features)
       })
     })
-    this.#keep = new Tensor('float32', keep, [prompts.length, setsPerPrompt, tokens])
-    this.#keepFeatures = new Tensor('int32', features, [features.length])
-    this.#start = new Tensor(
-      'int32',
-      Int32Array.from(prompts, (p) => p.start),
-      [prompts.length],
-    )
+    this.#contextInputs = {
+      contexts: new Tensor('int32', Int32Array.from(contexts), [contexts.length]),
+      start: new Tensor(
+        'int32',
+        Int32Array.from(contexts, (slot) => prompts[slot]!.start),
+        [contexts.length],
+      ),
+      keep: new Tensor('float32', keep, [contexts.length, setsPerPrompt, tokens]),
+      keepFeatures: new Tensor('int32', features, [contexts.length, setsPerPrompt]),
+    }
+    this.#contextOf = new Map(contexts.map((slot, c) => [slot, c]))
   }
 
   /** Put the embeddings in. */
@@ -114,7 +123,7 @@ class Passage {
     const target = new Float32Array(count * batch.suffix)
     this.active.forEach(({ run, slot, set }, r) => {
       const cut = run.layers.has(layer)
-      runSet[r] = slot * batch.setsPerPrompt + (cut ? set : 0)
+      runSet[r] = this.#contextOf.get(slot)! * batch.setsPerPrompt + (cut ? set : 0)
       if (!cut) return
       keep.set(run.suffixKeep, r * batch.suffix)
       target.set(run.suffixTarget, r * batch.suffix)
@@ -123,9 +132,7 @@ class Passage {
       base: this.base,
       runs: this.runs,
       newRows: new Tensor('int32', Int32Array.from(newRows), [newRows.length]),
-      start: this.#start,
-      keep: this.#keep,
-      keepFeatures: this.#keepFeatures,
+      ...this.#contextInputs,
       runSet: new Tensor('int32', runSet, [count]),
       runKeep: new Tensor('float32', keep, [count, batch.suffix]),
     }
@@ -155,8 +162,9 @@ class Passage {
       ...this.active.map((a) => options.answers[a.run.prompt]),
     ]
     const predictions: Prediction[] = []
-    for (let from = 0; from < rows.length; from += options.headRows) {
-      const to = Math.min(rows.length, from + options.headRows)
+    const part = Math.ceil(rows.length / Math.ceil(rows.length / options.headRows))
+    for (let from = 0; from < rows.length; from += part) {
+      const to = Math.min(rows.length, from + part)
       predictions.push(
         ...(await this.#ask(head, rows.slice(from, to), answers.slice(from, to), options.probs)),
       )
@@ -175,7 +183,6 @@ class Passage {
     answers: (number | undefined)[],
     probs: boolean,
   ): Promise<Prediction[]> {
-    const fetches = ['logProb', 'rank', 'top', ...(probs ? ['shifted', 'logSum'] : [])]
     const feeds: Tensors = {
       base: this.base,
       runs: this.runs,
@@ -186,37 +193,35 @@ class Passage {
         [rows.length, 1],
       ),
     }
-    const out = await head.run(feeds, fetches)
-    const data = (name: string): Float32Array | Int32Array => out[name]!.data as Float32Array | Int32Array
+    const out = await head.run(feeds, probs ? ['summary', 'logits'] : ['summary'])
+    const summary = out.summary!.data as Float32Array
+    const width = Object.keys(SUMMARY).length
     return rows.map((_, i) => {
-      const logProb = data('logProb')[i]!
+      const says = (column: number): number => summary[i * width + column]!
+      const logProb = says(SUMMARY.logProb)
       if (Number.isNaN(logProb)) {
-        throw new Error(
-          'the model gives no probabilities (its logits are not finite): are its weights damaged?',
+        throw new InputError(
+          `${this.spec.name}: the model must give finite logits, got NaN; its weights are damaged, download them again`,
         )
       }
       const known = answers[i] !== undefined
       return {
         logProb: known ? logProb : Number.NaN,
         prob: known ? Math.exp(logProb) : Number.NaN,
-        rank: known ? data('rank')[i]! : Number.NaN,
-        top: data('top')[i]!,
-        ...(probs && { probs: distribution(data('shifted'), data('logSum')[i]!, i, this.spec.vocabSize) }),
+        rank: known ? says(SUMMARY.rank) : Number.NaN,
+        top: says(SUMMARY.top),
+        ...(probs && {
+          probs: softmax(out.logits!.data as Float32Array, i, this.spec.vocabSize, says(SUMMARY.logSum)),
+        }),
       }
     })
   }
 }
 
-/** exp(shifted - logSum) of row `i`. */
-function distribution(
-  shifted: Float32Array | Int32Array,
-  logSum: number,
-  i: number,
-  vocabSize: number,
-): Float32Array {
-  const probs = new Float32Array(vocabSize)
-  for (let v = 0; v < vocabSize; v++) probs[v] = Math.exp(shifted[i * vocabSize + v]! - logSum)
-  return probs
+/** exp(logits - logSum) of row `i`. */
+function softmax(logits: Float32Array, i: number, vocabSize: number, logSum: number): Float32Array {
+  const row = logits.subarray(i * vocabSize, (i + 1) * vocabSize)
+  return row.map((logit) => Math.exp(logit - logSum))
 }
 
 /**

@@ -21,7 +21,10 @@ export type FeatureCategory = (typeof FEATURE_CATEGORIES)[number]
  */
 export type LayerKind = 'last' | 'suffix'
 
-/** The inputs of a layer graph besides its weights. B prompts, T tokens, M kept sets per prompt, R runs. */
+/**
+ * The inputs of a layer graph besides its weights. B prompts, T tokens, C contexts (prompts that have runs), M kept
+ * sets per context, R runs.
+ */
 export interface LayerInputs {
   /** float32 `[B * T, dModel]`: the residual stream of the prompts entering the layer. */
   readonly base: Value
@@ -29,34 +32,39 @@ export interface LayerInputs {
   readonly runs: Value
   /** int32 `[new * L]`: rows of `base` with which runs start at this layer; they follow `runs`. */
   readonly newRows: Value
-  /** int32 `[B]`: position of the first token of each prompt's suffix. */
+  /** int32 `[C]`, C >= 1: the prompt of each context. */
+  readonly contexts: Value
+  /** int32 `[C]`: position of the first token of the context's suffix. */
   readonly start: Value
-  /** float32 `[B, M, T]`: 1 where a kept set keeps a token of the context, 0 where it is cut and from `start` on. Set 0 keeps all. */
+  /**
+   * float32 `[C, M, T]`: 1 where a kept set keeps a token of the context, 0 where it is cut and from `start` on. Set 0
+   * keeps all.
+   */
   readonly keep: Value
-  /** int32 `[B * M]`: the feature category of each kept set. */
+  /** int32 `[C, M]`: the feature category of each kept set. */
   readonly keepFeatures: Value
-  /** int32 `[R]`: the kept set (row of `[B * M]`) that each run uses in this layer. */
+  /** int32 `[R]`: the kept set (row of `[C * M]`) that each run uses in this layer. */
   readonly runSet: Value
   /** float32 `[R, L]`: 1 where a run keeps its suffix's token as a source, 0 where it is cut. */
   readonly runKeep: Value
-  /** float32 `[R, L]`: 1 where a suffix token is a target of the run's knockout in this layer. Not an input of `last` graphs. */
-  readonly runTarget: Value
+  /** float32 `[R, L]`: 1 where a suffix token is a target of the run's knockout in this layer. Only in `suffix` graphs. */
+  readonly runTarget?: Value
 }
 
 /** Declare the inputs of a layer graph. */
 export function layerInputs(g: Graph, kind: LayerKind, dModel: number): LayerInputs {
   const length = kind === 'last' ? 1 : 'L'
-  const runKeep = g.input('runKeep', 'float32', ['R', length])
   return {
     base: g.input('base', 'float32', ['B*T', dModel]),
     runs: g.input('runs', 'float32', ['old*L', dModel]),
     newRows: g.input('newRows', 'int32', ['new*L']),
-    start: g.input('start', 'int32', ['B']),
-    keep: g.input('keep', 'float32', ['B', 'M', 'T']),
-    keepFeatures: g.input('keepFeatures', 'int32', ['B*M']),
+    contexts: g.input('contexts', 'int32', ['C']),
+    start: g.input('start', 'int32', ['C']),
+    keep: g.input('keep', 'float32', ['C', 'M', 'T']),
+    keepFeatures: g.input('keepFeatures', 'int32', ['C', 'M']),
     runSet: g.input('runSet', 'int32', ['R']),
-    runKeep,
-    runTarget: kind === 'last' ? runKeep : g.input('runTarget', 'float32', ['R', length]),
+    runKeep: g.input('runKeep', 'float32', ['R', length]),
+    ...(kind === 'suffix' && { runTarget: g.input('runTarget', 'float32', ['R', length]) }),
   }
 }
 
@@ -66,10 +74,16 @@ export interface ModelCosts {
   readonly layerBytes: number
   /** Bytes of the unembedding in memory. */
   readonly headBytes: number
-  /** Peak bytes inside a layer, per base row, per run row and per kept set. */
-  readonly baseRowBytes: number
-  readonly runRowBytes: Readonly<Record<LayerKind, number>>
+  /** Bytes inside a layer per row of the residual stream, base or run. */
+  readonly rowBytes: number
+  /** ... per prompt of a batch, besides its rows. */
+  readonly promptBytes: number
+  /** ... per kept set of a prompt. */
   readonly setBytes: number
+  /** ... per token of the longest prompt (contexts are worked on one by one). */
+  readonly contextTokenBytes: number
+  /** ... whatever the batch. */
+  readonly fixedBytes: number
   /** Floating point operations of the matrix products of one layer, and of the head, per row. */
   readonly layerFlops: number
   readonly headFlops: number
@@ -77,6 +91,8 @@ export interface ModelCosts {
 
 /** A model whose checkpoint has been read and checked as far as its config goes. */
 export interface ModelSpec {
+  /** What the user called it. */
+  readonly name: string
   readonly modelType: string
   readonly nLayers: number
   readonly dModel: number

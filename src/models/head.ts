@@ -16,11 +16,17 @@ export interface HeadWeights {
   readonly dModel: number
 }
 
+/** Bytes of a block of logits: about a second-level cache. */
+const BLOCK_BYTES = 2 ** 20
+
+/** Columns of the head's `summary`. */
+export const SUMMARY = { logProb: 0, rank: 1, top: 2, logSum: 3 } as const
+
 /**
  * Inputs: `base` `[B * T, dModel]` and `runs` `[R * L, dModel]` float32; `rows` int32 `[n]`, which rows of base
  * followed by runs are asked about; `answer` int32 `[n, 1]`, a token for each.
- * Outputs, `[n, 1]`: `logProb` float32 (natural logarithm), `rank` int32 from 1, `top` int32; and for whole
- * distributions, log p = `shifted` float32 `[n, vocabSize]` - `logSum` float32 `[n, 1]`.
+ * Outputs, float32: `summary` `[n, 4]`, see SUMMARY: natural logarithm of the answer's probability, its rank from 1,
+ * the most probable token, log sum exp(logits); and `logits` `[n, vocabSize]`, for whole distributions.
  */
 export function headGraph({ norm, unembedding, epsilon, vocabSize, dModel }: HeadWeights): OnnxModel {
   const g = new Graph('head')
@@ -33,14 +39,23 @@ export function headGraph({ norm, unembedding, epsilon, vocabSize, dModel }: Hea
     g.rmsNorm(h, g.constant('norm', norm), epsilon),
     g.constant('unembedding', unembedding, [vocabSize, dModel]),
   )
-  const shifted = g.sub(logits, g.reduceMax(logits, 1))
-  const logSum = g.log(g.reduceSum(g.exp(shifted), 1))
-  const answerLogit = g.op('GatherElements', [shifted, answer], { axis: 1 })
-  const larger = g.reduceSum(g.cast(g.greater(shifted, answerLogit), 'float32'), 1)
-  g.output('logProb', g.sub(answerLogit, logSum), 'float32', ['n', 1])
-  g.output('rank', g.add(g.cast(larger, 'int32'), g.int32(1)), 'int32', ['n', 1])
-  g.output('top', g.cast(g.argMax(shifted, 1), 'int32'), 'int32', ['n', 1])
-  g.output('shifted', shifted, 'float32', ['n', vocabSize])
-  g.output('logSum', logSum, 'float32', ['n', 1])
+  const summary = g.blocks(
+    Math.max(1, Math.floor(BLOCK_BYTES / (4 * vocabSize))),
+    [
+      { value: logits, type: 'float32' },
+      { value: answer, type: 'int32' },
+    ],
+    (block, [x, token]) => {
+      const max = block.reduceMax(x!, 1)
+      const logSum = block.add(max, block.log(block.reduceSum(block.exp(block.sub(x!, max)), 1)))
+      const own = block.op('GatherElements', [x!, token!], { axis: 1 })
+      const larger = block.reduceSum(block.cast(block.greater(x!, own), 'float32'), 1)
+      const rank = block.add(larger, block.scalar(1))
+      const top = block.cast(block.argMax(x!, 1), 'float32')
+      return block.concat(1, block.sub(own, logSum), rank, top, logSum)
+    },
+  )
+  g.output('summary', summary, 'float32', ['n', Object.keys(SUMMARY).length])
+  g.output('logits', logits, 'float32', ['n', vocabSize])
   return g.build()
 }

@@ -203,12 +203,8 @@ export class Graph {
     step: (body: Graph, state: Value, slices: Value[]) => { state: Value; output: Value },
   ): Value {
     const body = new Graph('step', this)
-    const formal = (label: string): Value => body.#formal(label)
-    const { state, output } = step(
-      body,
-      formal('state'),
-      inputs.map(() => formal('slice')),
-    )
+    const slices = inputs.map(() => body.#formal('float32'))
+    const { state, output } = step(body, body.#formal('float32', true), slices)
     for (const value of [state, output]) body.#outputs.push({ name: value.name, type: 'float32' })
     const [, outputs] = this.ops(2, 'Scan', [initial, ...inputs], {
       body: { graph: body.#proto() },
@@ -219,9 +215,61 @@ export class Graph {
     return outputs!
   }
 
-  #formal(label: string): Value {
-    const name = this.#fresh(label)
-    this.#inputs.push({ name, type: 'float32' })
+  /**
+   * `body` for each slice of `inputs` along axis 0, one after the other, so that what it computes on the way stays
+   * small. Returns its outputs (float32) stacked along axis 0.
+   */
+  forEach(
+    inputs: readonly { readonly value: Value; readonly type: ElementType }[],
+    body: (body: Graph, slices: Value[]) => Value,
+  ): Value {
+    const g = new Graph('each', this)
+    const output = body(
+      g,
+      inputs.map(({ type }) => g.#formal(type)),
+    )
+    g.#outputs.push({ name: output.name, type: 'float32' })
+    return this.op(
+      'Scan',
+      inputs.map(({ value }) => value),
+      { body: { graph: g.#proto() }, num_scan_inputs: inputs.length },
+    )
+  }
+
+  /**
+   * `body` on blocks of at most `rows` rows of `inputs` (`[n, ...]`), see `forEach`. Blocks are as equal as can be; the
+   * last may end in rows of zeros, whose results (`[rows, ...]` like the others) are dropped.
+   */
+  blocks(
+    rows: number,
+    inputs: readonly { readonly value: Value; readonly type: ElementType }[],
+    body: (body: Graph, blocks: Value[]) => Value,
+  ): Value {
+    const up = (a: Value, b: Value): Value => this.div(this.sub(this.add(a, b), this.ints(1)), b)
+    const n = this.shape(inputs[0]!.value, 0, 1)
+    const atLeastOne = (x: Value): Value => this.op('Max', [x, this.ints(1)])
+    const count = atLeastOne(up(n, this.ints(rows)))
+    const size = atLeastOne(up(n, count))
+    const missing = this.sub(this.mul(count, size), n)
+    const blocked = inputs.map(({ value, type }) => {
+      const pads = this.concat(0, this.ints(0), missing)
+      const padded = this.op('Pad', [value, pads, undefined, this.ints(0)])
+      const shape = this.concat(0, count, size, this.op('Shape', [value], { start: 1 }))
+      return { value: this.reshapeTo(padded, shape), type }
+    })
+    const done = this.forEach(blocked, body)
+    const flat = this.reshapeTo(
+      done,
+      this.concat(0, this.mul(count, size), this.op('Shape', [done], { start: 2 })),
+    )
+    return this.slice(flat, this.ints(0), n, 0)
+  }
+
+  #formal(type: ElementType, first = false): Value {
+    const name = this.#fresh('slice')
+    const info = { name, type }
+    if (first) this.#inputs.unshift(info)
+    else this.#inputs.push(info)
     return { name }
   }
 

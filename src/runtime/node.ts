@@ -58,7 +58,7 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
           // allocator of each would keep its own high-water mark.
           enableCpuMemArena: false,
           enableMemPattern: false,
-          extra: { session: { intra_op: { allow_spinning: '0' } } },
+          extra: { session: { intra_op: { allow_spinning: '1' }, force_spinning_stop: '1' } },
           logSeverityLevel: 4,
         })
         return new NodeSession(session, model.name)
