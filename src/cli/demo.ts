@@ -3,14 +3,14 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { evaluate } from '../experiments/evaluate.js'
-import { type Heatmap, heatmapFigure, heatmapQuestion } from '../experiments/heatmap.js'
-import { type InfoFlow, infoFlowFigure, infoFlowQuestion, PAPER_FLOWS } from '../experiments/info-flow.js'
-import { ask } from '../experiments/question.js'
+import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
+import { type InfoFlow, infoFlow, infoFlowFigure, PAPER_FLOWS } from '../experiments/info-flow.js'
 import { summary } from '../experiments/summary.js'
 import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
 import { heatmapSpec } from '../figures/heatmap.js'
 import { drawCurves, drawHeatmap } from '../figures/terminal.js'
+import { wrap } from '../figures/text.js'
 import type { Model } from '../model.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
 import { shuffled } from '../prompts/sample.js'
@@ -18,14 +18,12 @@ import { known, readFacts } from './facts.js'
 import { type ModelOptions, saveFigure, wholeNumber, withModel, withModelOptions } from './options.js'
 import { withProgress } from './progress.js'
 import { colors, print, width } from './terminal.js'
+import { says } from './trace.js'
 
 interface DemoOptions extends ModelOptions {
   readonly out: string
   readonly limit: number
 }
-
-/** The fact whose heatmap is drawn, when the model knows it. */
-const FAVOURITE = 'capital_of/'
 
 export function demoCommand(program: Command): void {
   const command = program
@@ -55,8 +53,10 @@ async function demo(model: Model, { out, limit }: DemoOptions): Promise<void> {
   )
 
   const some = shuffled(right, 0).slice(0, limit)
-  const shown = some.find(({ fact }) => fact.id.startsWith(FAVOURITE)) ?? some[0]!
-  const { flow, map } = await sweep(model, some, shown, window)
+  const flow = await withProgress('sweep', (onProgress) => infoFlow(model, some, { window, onProgress }))
+  const maps = await heatmaps(model, mostDependent(flow), { window })
+  const map = maps.reduce((a, b) => (subjectLoss(b) > subjectLoss(a) ? b : a))
+  const { fact, answer } = map.prompt
   print(
     `2. Knocked out ${count(flow.measurements.length)} times on ${some.length} known facts: ${PAPER_FLOWS.length} flows, every window of ${window} layers.`,
   )
@@ -64,18 +64,17 @@ async function demo(model: Model, { out, limit }: DemoOptions): Promise<void> {
 
   const subtitle = `${some.length} known facts, window of ${window} layers, mean and 95 % band`
   const curves = infoFlowFigure(flow, `Information flow in ${model.name}`, subtitle)
-  const answer = tokenizer.tokenText(shown.answer)
   const heatmap = heatmapFigure(
     map,
-    `"${shown.fact.prompt}" ->"${answer}"`,
-    `${model.name}; each token cut from the last, window of ${window} layers`,
+    `"${fact.prompt}" → "${tokenizer.tokenText(answer)}"`,
+    `${model.name}, ${says(map.base)}; each token cut from last. Of these facts, the one that most needs one token of its subject`,
   )
   const look = { width: width(), colors: colors() }
   print(drawCurves(curves, { ...look, height: 18 }))
   print('')
   print(drawHeatmap(heatmap, look))
   print('')
-  print(summary(flow))
+  for (const line of wrap(summary(flow), Math.min(look.width, 100))) print(line)
   print('')
   await mkdir(out, { recursive: true })
   for (const [name, spec] of [
@@ -85,31 +84,26 @@ async function demo(model: Model, { out, limit }: DemoOptions): Promise<void> {
     await saveFigure(spec, { svg: join(out, `${name}.svg`), png: join(out, `${name}.png`) })
   }
   print(
-    `Done in ${((performance.now() - begin) / 1000).toFixed(1)} s. Next: factflow trace "${shown.fact.prompt}" --subject "${shown.fact.subject}"`,
+    `Done in ${((performance.now() - begin) / 1000).toFixed(1)} s. Next: npx factflow trace "${fact.prompt}" --subject "${fact.subject}"`,
   )
 }
 
-/** The curves of all prompts and the heatmap of one, in one sweep. */
-async function sweep(
-  model: Model,
-  prompts: readonly PreparedPrompt[],
-  shown: PreparedPrompt,
-  window: number,
-): Promise<{ flow: InfoFlow; map: Heatmap }> {
-  const { nLayers } = model.spec
-  const heatmap = heatmapQuestion(nLayers, [shown], { window })
-  const at = prompts.indexOf(shown)
-  const questions = [
-    infoFlowQuestion(nLayers, prompts, { window }),
-    {
-      knockouts: prompts.map((_, p) => (p === at ? heatmap.knockouts[0]! : [])),
-      read: (answers: Parameters<typeof heatmap.read>[0]) => heatmap.read([answers[at]!]),
-    },
-  ] as const
-  return withProgress('sweep', async (onProgress) => {
-    const [flow, [map]] = await ask(model, prompts, questions, { onProgress })
-    return { flow, map: map! }
-  })
+/** Candidates for the heatmap. */
+const CANDIDATES = 12
+
+/** The prompts whose answers lose most when the subject is cut from the last token, the first first. */
+function mostDependent({ measurements }: InfoFlow): PreparedPrompt[] {
+  const losses = new Map<PreparedPrompt, number>()
+  for (const { flow, prompt, base, knocked } of measurements) {
+    if (flow !== PAPER_FLOWS[0]) continue
+    losses.set(prompt, Math.max(losses.get(prompt) ?? 0, base.prob - knocked.prob))
+  }
+  return [...losses.keys()].sort((a, b) => losses.get(b)! - losses.get(a)!).slice(0, CANDIDATES)
+}
+
+/** The largest loss of probability that cutting a single token of the subject causes. */
+function subjectLoss({ prompt, base, knocked }: Heatmap): number {
+  return Math.max(...prompt.subject.flatMap((token) => knocked[token]!.map(({ prob }) => base.prob - prob)))
 }
 
 function count(n: number): string {

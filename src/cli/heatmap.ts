@@ -100,7 +100,7 @@ async function choose(
 async function draw(model: Model, maps: readonly Heatmap[], options: HeatmapCommandOptions): Promise<void> {
   const tokenizer = await model.tokenizer()
   const figures = maps.map((map) => {
-    const title = `"${map.prompt.fact.prompt}" ->"${tokenizer.tokenText(map.prompt.answer)}"`
+    const title = `"${map.prompt.fact.prompt}" → "${tokenizer.tokenText(map.prompt.answer)}"`
     return heatmapFigure(map, title, `${model.name}, ${says(map.base)}; each token cut from ${map.target}`)
   })
   await saveFigure(stack(...figures.map(heatmapSpec)), options)

@@ -71,7 +71,7 @@ async function show(model: Model, traced: Trace, options: TraceCommandOptions): 
   const tokenizer = await model.tokenizer()
   const { prompt, base, heatmap, infoFlow } = traced
   const answer = tokenizer.tokenText(prompt.answer)
-  const title = `"${prompt.fact.prompt}" ->"${answer}"`
+  const title = `"${prompt.fact.prompt}" → "${answer}"`
   const subtitle = `${model.name}, ${says(base)}${base.rank === 1 ? '' : `; its first choice is "${tokenizer.tokenText(base.top)}"`}`
   const cut = `cut from ${heatmap.target}${heatmap.features === 'all' ? '' : `, ${heatmap.features} features`}`
   const map = heatmapFigure(heatmap, title, `${subtitle}; each token ${cut}`)

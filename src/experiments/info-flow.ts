@@ -32,9 +32,9 @@ export const PAPER_FLOWS: readonly Flow[] = [
   { source: 'first', target: 'last', features: 'all' },
 ]
 
-/** `subject -> last (context-dependent)`; the category `all` goes without saying. */
+/** `subject → last (context-dependent)`; the category `all` goes without saying. */
 export function flowLabel({ source, target, features }: Flow): string {
-  return `${source} -> ${target}${features === 'all' ? '' : ` (${features})`}`
+  return `${source} → ${target}${features === 'all' ? '' : ` (${features})`}`
 }
 
 /**

@@ -176,15 +176,18 @@ function legend(curves: readonly Curve[], width: number, colors: Colors): string
   const layers = column(extremes.map((point) => String(point.firstLayer)))
   const counts = column(extremes.map((point) => String(point.n)))
 
+  // One prompt has no interval to speak of.
+  const single = extremes.every((point) => point.n === 1)
+  const change = extremes.map((_, c) => (single ? means[c] : `${means[c]} ± ${halves[c]}`))
   const tails = [
-    extremes.map((_, c) => `${means[c]} ± ${halves[c]}  at layer ${layers[c]}  n = ${counts[c]}`),
-    extremes.map((_, c) => `${means[c]} ± ${halves[c]}  at ${layers[c]}`),
+    extremes.map((_, c) => `${change[c]}  at layer ${layers[c]}${single ? '' : `  n = ${counts[c]}`}`),
+    extremes.map((_, c) => `${change[c]}  at ${layers[c]}`),
   ]
   const labels = curves.map((curve) => visibleText(curve.label))
   const widest = Math.max(...labels.map((label) => stringWidth(label)))
   const tail = widest + 6 + tails[0][0].length <= width ? tails[0] : tails[1]
   const room = Math.max(1, Math.min(widest, width - 6 - tail[0].length))
-  const note = truncate('largest change ± half its 95 % interval', width)
+  const note = truncate(single ? 'largest change' : 'largest change ± half its 95 % interval', width)
   return [
     paint(pad(note, Math.min(width, room + 6 + tail[0].length), 'right'), FAINT, colors),
     ...labels.map((label, c) => {
