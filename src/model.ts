@@ -1,6 +1,7 @@
 /** An open model: asks it about prompts under knockouts. */
 import type { Checkpoint } from './checkpoints/checkpoint.js'
 import { InputError } from './errors.js'
+import { type Trace, type TraceOptions, trace } from './experiments/trace.js'
 import { checkKnockout, type Knockout } from './knockout/knockout.js'
 import { type Batch, batchBytes, type Plan, planSweep } from './knockout/plan.js'
 import { ModelSessions } from './knockout/sessions.js'
@@ -200,6 +201,14 @@ export class Model {
       bytes += own
     }
     if (group.length > 0) yield group
+  }
+
+  /**
+   * Trace one fact: its heatmap and its curves. `await model.trace('Manila is the capital of', { subject: 'Manila' })`
+   * @throws InputError when the subject is not exactly once in the prompt, the answer is empty or the window does not fit
+   */
+  trace(prompt: string, options: TraceOptions): Promise<Trace> {
+    return trace(this, prompt, options)
   }
 
   /** Free the model's memory and files. */

@@ -1,6 +1,5 @@
 /** Options that several commands share, and their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { toPng, toSvg } from '../figures/render.js'
 import type { VegaLiteSpec } from '../figures/style.js'
 import { loadModel } from '../load.js'
 import type { Model } from '../model.js'
@@ -115,6 +114,8 @@ export async function withModel<T>(options: ModelOptions, use: (model: Model) =>
 /** Write the figure files that were asked for. */
 export async function saveFigure(spec: VegaLiteSpec, { svg, png }: FigureOptions): Promise<void> {
   if (!svg && !png) return
+  // Vega takes longer to load than most commands to run.
+  const { toPng, toSvg } = await import('../figures/render.js')
   const drawn = await toSvg(spec)
   if (svg) await writeWhole(svg, drawn)
   if (png) await writeWhole(png, toPng(drawn))

@@ -98,6 +98,7 @@ const writeAttribute: Write<[string, Attribute]> = (w, [name, value]) => {
 const writeNode: Write<NodeProto> = (w, node) => {
   for (const name of node.inputs) string(w, 1, name)
   for (const name of node.outputs) string(w, 2, name)
+  string(w, 3, node.outputs[0]!) // name, for ONNX Runtime's messages
   string(w, 4, node.opType)
   for (const entry of Object.entries(node.attributes)) message(w, 5, writeAttribute, entry)
   if (node.domain) string(w, 7, node.domain)
