@@ -6,7 +6,7 @@ import { checkKnockout, type Knockout } from './knockout/knockout.js'
 import { type Batch, batchBytes, type Plan, planSweep } from './knockout/plan.js'
 import { ModelSessions } from './knockout/sessions.js'
 import { layerRows, type Prediction, sweepBatches } from './knockout/sweep.js'
-import type { ModelSpec } from './models/architecture.js'
+import type { ModelCosts, ModelSpec } from './models/architecture.js'
 import { openModel } from './models/registry.js'
 import { Tokenizer } from './prompts/tokenizer.js'
 import type { Runtime } from './runtime/runtime.js'
@@ -45,10 +45,15 @@ const BATCH_ROWS = 512
 const HEAD_ROWS = 96
 /** Values of size vocabSize per row that are alive in the head at once. */
 const HEAD_TEMPORARIES = 2
-/** Share of the memory budget that loaded layers may take; the rest is for rows. */
+/** Share of the memory, less what loading takes, that loaded layers may have; the rest is for rows. */
 const WEIGHTS_SHARE = 0.7
-/** While a layer is loaded its weights are there as read, as float32 and packed. */
+/** While a layer is loaded its weights are there as read, in ONNX Runtime and packed for its matrix products. */
 const LOADING_COPIES = 3
+
+/** Bytes that loading the largest part of a model takes. */
+function loadingBytes({ layerBytes, headBytes }: ModelCosts): number {
+  return LOADING_COPIES * Math.max(layerBytes, headBytes)
+}
 
 export class Model {
   /** What the user called it. */
@@ -68,9 +73,10 @@ export class Model {
     const { costs, nLayers } = spec
     this.name = spec.name
     const all = nLayers * costs.layerBytes + costs.headBytes
-    const weights = Math.min(all, WEIGHTS_SHARE * memory)
+    const rest = memory - loadingBytes(costs)
+    const weights = Math.min(all, WEIGHTS_SHARE * rest)
     this.#sessions = new ModelSessions(spec, runtime, weights)
-    this.#rowBudget = memory - weights
+    this.#rowBudget = rest - weights
     const headRowBytes = HEAD_TEMPORARIES * 4 * spec.vocabSize
     this.#headRows = Math.max(1, Math.min(HEAD_ROWS, Math.floor(this.#rowBudget / 2 / headRowBytes)))
   }
@@ -82,7 +88,7 @@ export class Model {
    */
   static open(checkpoint: Checkpoint, runtime: Runtime, memory = runtime.freeMemory() / 2): Model {
     const spec = openModel(checkpoint)
-    const least = LOADING_COPIES * Math.max(spec.costs.layerBytes, spec.costs.headBytes)
+    const least = 1.1 * loadingBytes(spec.costs)
     if (memory < least) throw tooLittle(`to load ${checkpoint.name}, at least`, least, memory)
     return new Model(spec, runtime, checkpoint, memory)
   }
@@ -127,13 +133,11 @@ export class Model {
     const plan = planSweep(prompts, this.spec.costs, { rows: BATCH_ROWS, bytes: limit })
     for (const batch of plan.batches) {
       const bytes = batchBytes(this.spec.costs, batch.tokens, batch.suffix, batch.prompts)
-      if (bytes > limit) {
-        throw tooLittle(
-          `for a prompt of ${batch.tokens} tokens`,
-          this.memory + 2 * (bytes - limit),
-          this.memory,
-        )
-      }
+      if (bytes <= limit) continue
+      const { costs, nLayers } = this.spec
+      const resident = nLayers * costs.layerBytes + costs.headBytes + 2 * bytes
+      const need = loadingBytes(costs) + Math.min(resident, (2 * bytes) / (1 - WEIGHTS_SHARE))
+      throw tooLittle(`for a prompt of ${batch.tokens} tokens`, need, this.memory)
     }
     return plan
   }

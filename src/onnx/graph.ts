@@ -195,7 +195,8 @@ export class Graph {
 
   /**
    * A recurrence over axis 1 of `inputs` (`[B, T, ...]`, all float32): `step` gets the state and the slices `[B, ...]`
-   * of one token, and gives the next state and an output `[B, ...]`. Returns the outputs `[B, T, ...]`.
+   * of one token, and gives the next state and an output `[B, ...]`. Returns the outputs `[B, T, ...]`. No size of the
+   * inputs may be 0: ONNX Runtime 1.30 would crash.
    */
   scan(
     initial: Value,
@@ -205,7 +206,7 @@ export class Graph {
     const body = new Graph('step', this)
     const slices = inputs.map(() => body.#formal('float32'))
     const { state, output } = step(body, body.#formal('float32', true), slices)
-    for (const value of [state, output]) body.#outputs.push({ name: value.name, type: 'float32' })
+    body.#results(state, output)
     const [, outputs] = this.ops(2, 'Scan', [initial, ...inputs], {
       body: { graph: body.#proto() },
       num_scan_inputs: inputs.length,
@@ -216,8 +217,8 @@ export class Graph {
   }
 
   /**
-   * `body` for each slice of `inputs` along axis 0, one after the other, so that what it computes on the way stays
-   * small. Returns its outputs (float32) stacked along axis 0.
+   * `body` for each slice of `inputs` along axis 0 (one or more), one after the other, so that what it computes on the
+   * way stays small. Returns its outputs (float32) stacked along axis 0.
    */
   forEach(
     inputs: readonly { readonly value: Value; readonly type: ElementType }[],
@@ -228,7 +229,7 @@ export class Graph {
       g,
       inputs.map(({ type }) => g.#formal(type)),
     )
-    g.#outputs.push({ name: output.name, type: 'float32' })
+    g.#results(output)
     return this.op(
       'Scan',
       inputs.map(({ value }) => value),
@@ -271,6 +272,15 @@ export class Graph {
     if (first) this.#inputs.unshift(info)
     else this.#inputs.push(info)
     return { name }
+  }
+
+  /** Give `values` back at every step of a loop: each must come from a node of the body, under a name of its own. */
+  #results(...values: Value[]): void {
+    for (const value of values) {
+      const made = this.#nodes.some(({ outputs }) => outputs.includes(value.name))
+      const free = made && this.#outputs.every(({ name }) => name !== value.name)
+      this.#outputs.push({ name: (free ? value : this.op('Identity', [value])).name, type: 'float32' })
+    }
   }
 
   /** The finished model. */
