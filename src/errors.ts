@@ -12,7 +12,8 @@ export class InputError extends Error {
 export function show(value: unknown, max = 60): string {
   let text: string
   try {
-    text = JSON.stringify(value) ?? String(value)
+    // JSON has no word for NaN and the infinities.
+    text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   } catch {
     text = String(value)
   }

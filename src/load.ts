@@ -34,6 +34,11 @@ export async function openNamed(name: string): Promise<Checkpoint> {
  * @throws InputError when there is no such model, its checkpoint cannot be used, or the memory is too small
  */
 export async function loadModel(name: string, { memory, threads }: LoadOptions = {}): Promise<Model> {
+  if (memory !== undefined && !(memory > 0)) {
+    throw new InputError(
+      `memory: must be a number of bytes above 0, got ${memory}; leave it out for the default`,
+    )
+  }
   const runtime = nodeRuntime({ threads })
   const checkpoint = await openNamed(name)
   try {

@@ -131,13 +131,16 @@ export class Model {
   plan(prompts: readonly KnockoutPrompt[]): Plan {
     const limit = this.#rowBudget / 2
     const plan = planSweep(prompts, this.spec.costs, { rows: BATCH_ROWS, bytes: limit })
-    for (const batch of plan.batches) {
-      const bytes = batchBytes(this.spec.costs, batch.tokens, batch.suffix, batch.prompts)
-      if (bytes <= limit) continue
-      const { costs, nLayers } = this.spec
-      const resident = nLayers * costs.layerBytes + costs.headBytes + 2 * bytes
-      const need = loadingBytes(costs) + Math.min(resident, (2 * bytes) / (1 - WEIGHTS_SHARE))
-      throw tooLittle(`for a prompt of ${batch.tokens} tokens`, need, this.memory)
+    const { costs, nLayers } = this.spec
+    const needs = plan.batches.map((batch) => ({
+      tokens: batch.tokens,
+      bytes: batchBytes(costs, batch.tokens, batch.suffix, batch.prompts),
+    }))
+    const most = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a), { tokens: 0, bytes: 0 })
+    if (most.bytes > limit) {
+      const resident = nLayers * costs.layerBytes + costs.headBytes + 2 * most.bytes
+      const need = loadingBytes(costs) + Math.min(resident, (2 * most.bytes) / (1 - WEIGHTS_SHARE))
+      throw tooLittle(`for a prompt of ${most.tokens} tokens`, need, this.memory)
     }
     return plan
   }
@@ -223,8 +226,7 @@ export class Model {
 }
 
 function tooLittle(what: string, need: number, got: number): InputError {
-  const megabytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
-  return new InputError(
-    `--memory: ${what} ${megabytes(need)} are needed, got ${megabytes(got)}; give more memory`,
-  )
+  // Rounded apart, so that what is asked for is more than what there is, and enough.
+  const [least, given] = [Math.ceil(need / 2 ** 20), Math.floor(got / 2 ** 20)]
+  return new InputError(`--memory: ${what} ${least} MiB are needed, got ${given} MiB; give more memory`)
 }

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
+import { InputError, show } from '../errors.js'
 import { evaluate } from '../experiments/evaluate.js'
 import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
 import { type InfoFlow, infoFlow, infoFlowFigure, PAPER_FLOWS } from '../experiments/info-flow.js'
@@ -14,13 +15,22 @@ import { wrap } from '../figures/text.js'
 import type { Model } from '../model.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
 import { shuffled } from '../prompts/sample.js'
-import { known, readFacts } from './facts.js'
-import { type ModelOptions, saveFigure, wholeNumber, withModel, withModelOptions } from './options.js'
+import { systemReason } from '../results/whole-file.js'
+import { dataOption, known, readFacts } from './facts.js'
+import {
+  DEFAULT_MODEL,
+  type ModelOptions,
+  saveFigure,
+  wholeNumber,
+  withModel,
+  withModelOptions,
+} from './options.js'
 import { withProgress } from './progress.js'
 import { colors, print, width } from './terminal.js'
-import { says } from './trace.js'
+import { cutOf, promptTitle, says } from './trace.js'
 
 interface DemoOptions extends ModelOptions {
+  readonly data: string
   readonly out: string
   readonly limit: number
 }
@@ -28,37 +38,43 @@ interface DemoOptions extends ModelOptions {
 export function demoCommand(program: Command): void {
   const command = program
     .command('demo')
-    .description('the main job: where the facts of the embedded model flow, from evaluation to figures')
+    .description(
+      'the main job: where the facts that a model knows flow in it, from evaluation to figures; on the embedded model and facts, or others',
+    )
+    .addOption(dataOption())
     .option('-o, --out <folder>', 'where the figures go', 'out')
-    .addOption(new Option('-n, --limit <n>', 'known facts to sweep').argParser(wholeNumber(1)).default(200))
+    .addOption(
+      new Option('-n, --limit <n>', 'known facts to sweep').argParser(wholeNumber('--limit', 1)).default(200),
+    )
   withModelOptions(command).action(async (options: DemoOptions) => {
     await withModel(options, (model) => demo(model, options))
   })
 }
 
-async function demo(model: Model, { out, limit }: DemoOptions): Promise<void> {
+async function demo(model: Model, { model: name, data, out, limit }: DemoOptions): Promise<void> {
   const begin = performance.now()
+  await makeFolder(out)
   const { nLayers, dModel } = model.spec
   const window = defaultWindow(nLayers)
-  const facts = await readFacts('atlas')
+  const facts = await readFacts(data)
   const tokenizer = await model.tokenizer()
-  print(`${model.name}: ${nLayers} layers, width ${dModel}; ${model.runtime.description}`)
+  say(`${model.name}: ${nLayers} layers, width ${dModel}; ${model.runtime.description}`)
 
   const prompts = facts.map((fact) => preparePrompt(tokenizer, fact))
   const evaluations = await withProgress('evaluate', (onProgress) => evaluate(model, prompts, { onProgress }))
   const right = known(evaluations)
   const percent = (100 * right.length) / prompts.length
-  print(
-    `1. Evaluated ${count(prompts.length)} facts: ${count(right.length)} known (${percent.toFixed(1)} %), the answer's first token comes first.`,
+  say(
+    `1. Evaluated ${count(prompts.length)} facts. ${count(right.length)} are known (${percent.toFixed(1)} %): the answer's first token is the model's first choice.`,
   )
 
   const some = shuffled(right, 0).slice(0, limit)
   const flow = await withProgress('sweep', (onProgress) => infoFlow(model, some, { window, onProgress }))
   const maps = await heatmaps(model, mostDependent(flow), { window })
   const map = maps.reduce((a, b) => (subjectLoss(b) > subjectLoss(a) ? b : a))
-  const { fact, answer } = map.prompt
-  print(
-    `2. Knocked out ${count(flow.measurements.length)} times on ${some.length} known facts: ${PAPER_FLOWS.length} flows, every window of ${window} layers.`,
+  const { fact } = map.prompt
+  say(
+    `2. Ran ${count(flow.measurements.length)} knockouts on ${some.length} known facts: ${PAPER_FLOWS.length} flows in every window of ${window} layers.`,
   )
   print('')
 
@@ -66,36 +82,53 @@ async function demo(model: Model, { out, limit }: DemoOptions): Promise<void> {
   const curves = infoFlowFigure(flow, `Information flow in ${model.name}`, subtitle)
   const heatmap = heatmapFigure(
     map,
-    `"${fact.prompt}" → "${tokenizer.tokenText(answer)}"`,
-    `${model.name}, ${says(map.base)}; each token cut from last. Of these facts, the one that most needs one token of its subject`,
+    promptTitle(map.prompt, tokenizer),
+    `${model.name}, ${says(map.base)}; ${cutOf(map)}. Of these facts, the one that most needs one token of its subject`,
   )
   const look = { width: width(), colors: colors() }
   print(drawCurves(curves, { ...look, height: 18 }))
   print('')
   print(drawHeatmap(heatmap, look))
   print('')
-  for (const line of wrap(summary(flow), Math.min(look.width, 100))) print(line)
+  say(summary(flow))
   print('')
-  await mkdir(out, { recursive: true })
   for (const [name, spec] of [
     ['info-flow', curvesSpec(curves)],
     ['heatmap', heatmapSpec(heatmap)],
   ] as const) {
     await saveFigure(spec, { svg: join(out, `${name}.svg`), png: join(out, `${name}.png`) })
   }
+  const same = name === DEFAULT_MODEL ? '' : ` --model "${name}"`
   print(
-    `Done in ${((performance.now() - begin) / 1000).toFixed(1)} s. Next: npx factflow trace "${fact.prompt}" --subject "${fact.subject}"`,
+    `Done in ${((performance.now() - begin) / 1000).toFixed(1)} s. Next: npx factflow trace "${fact.prompt}" --subject "${fact.subject}"${same}`,
   )
+}
+
+/** @throws InputError when the folder is not there and cannot be made */
+async function makeFolder(out: string): Promise<void> {
+  try {
+    await mkdir(out, { recursive: true })
+  } catch (error) {
+    throw new InputError(
+      `--out: must be a folder or a place for one, got ${show(out)} (${systemReason(error)}); choose another place`,
+    )
+  }
+}
+
+/** Print sentences in lines that are easy to read. */
+function say(text: string): void {
+  for (const line of wrap(text, Math.min(width(), 100))) print(line)
 }
 
 /** Candidates for the heatmap. */
 const CANDIDATES = 12
 
 /** The prompts whose answers lose most when the subject is cut from the last token, the first first. */
-function mostDependent({ measurements }: InfoFlow): PreparedPrompt[] {
+function mostDependent({ curves, measurements }: InfoFlow): PreparedPrompt[] {
   const losses = new Map<PreparedPrompt, number>()
   for (const { flow, prompt, base, knocked } of measurements) {
-    if (flow !== PAPER_FLOWS[0]) continue
+    // The first curve: subject to last, all features.
+    if (flow !== curves[0]!.flow) continue
     losses.set(prompt, Math.max(losses.get(prompt) ?? 0, base.prob - knocked.prob))
   }
   return [...losses.keys()].sort((a, b) => losses.get(b)! - losses.get(a)!).slice(0, CANDIDATES)

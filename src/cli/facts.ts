@@ -7,6 +7,7 @@ import { type Evaluation, evaluate } from '../experiments/evaluate.js'
 import type { Model, SweepSettings } from '../model.js'
 import { type Fact, type PreparedPrompt, parseFacts, preparePrompt } from '../prompts/facts.js'
 import { shuffled } from '../prompts/sample.js'
+import { systemReason } from '../results/whole-file.js'
 import { wholeNumber } from './options.js'
 
 export interface FactOptions {
@@ -17,17 +18,25 @@ export interface FactOptions {
   readonly unknown?: boolean
 }
 
+/** -d, --data */
+export function dataOption(): Option {
+  return new Option(
+    '-d, --data <file>',
+    'facts: `atlas` (embedded) or a JSON Lines file (see data/README.md)',
+  ).default('atlas')
+}
+
 /** --data, --relation, --limit, --seed, --unknown */
 export function withFactOptions(command: Command): Command {
   return command
-    .option(
-      '-d, --data <file>',
-      'facts: `atlas` (embedded) or a JSON Lines file (see data/README.md)',
-      'atlas',
-    )
+    .addOption(dataOption())
     .option('-r, --relation <names...>', 'only facts of these relations')
-    .addOption(new Option('-n, --limit <n>', 'how many facts').argParser(wholeNumber(1)).default(200))
-    .addOption(new Option('--seed <n>', 'which facts are drawn').argParser(wholeNumber(0)).default(0))
+    .addOption(
+      new Option('-n, --limit <n>', 'how many facts').argParser(wholeNumber('--limit', 1)).default(200),
+    )
+    .addOption(
+      new Option('--seed <n>', 'which facts are drawn').argParser(wholeNumber('--seed', 0)).default(0),
+    )
     .option('--unknown', 'also facts that the model does not know (its first choice is another token)')
 }
 
@@ -41,9 +50,8 @@ export async function readFacts(data: string, relations?: readonly string[]): Pr
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
     throw new InputError(
-      `--data: must be atlas or a JSON Lines file, got ${show(data)} (${reason}); check the path`,
+      `--data: must be atlas or a JSON Lines file, got ${show(data)} (${systemReason(error)}); check the path`,
     )
   }
   const facts = parseFacts(text, file)

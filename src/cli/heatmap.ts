@@ -11,8 +11,9 @@ import type { Model } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
 import type { Role } from '../prompts/roles.js'
-import { readFacts } from './facts.js'
+import { dataOption, readFacts } from './facts.js'
 import {
+  answerOption,
   type FigureOptions,
   featuresOption,
   type ModelOptions,
@@ -25,7 +26,7 @@ import {
 } from './options.js'
 import { withProgress } from './progress.js'
 import { colors, print, width } from './terminal.js'
-import { says } from './trace.js'
+import { cutOf, promptTitle, says } from './trace.js'
 
 interface HeatmapCommandOptions extends ModelOptions, FigureOptions {
   readonly data: string
@@ -43,9 +44,9 @@ export function heatmapCommand(program: Command): void {
     .description('on single prompts, cut each token from the last in every window: token x depth')
     .argument('[prompt]', 'text that ends where the answer begins; or facts of a data set with --id')
     .option('-s, --subject <text>', 'what the fact is about, as it stands in the prompt')
-    .option('-a, --answer <text>', "the right answer (default: the model's own first choice)")
-    .option('-d, --data <file>', 'facts: `atlas` (embedded) or a JSON Lines file', 'atlas')
-    .option('--id <ids...>', 'ids of facts')
+    .addOption(answerOption())
+    .addOption(dataOption())
+    .option('--id <ids...>', 'ids of facts of --data, in place of a prompt')
     .addOption(windowOption())
     .addOption(targetOption())
     .addOption(featuresOption())
@@ -100,8 +101,8 @@ async function choose(
 async function draw(model: Model, maps: readonly Heatmap[], options: HeatmapCommandOptions): Promise<void> {
   const tokenizer = await model.tokenizer()
   const figures = maps.map((map) => {
-    const title = `"${map.prompt.fact.prompt}" → "${tokenizer.tokenText(map.prompt.answer)}"`
-    return heatmapFigure(map, title, `${model.name}, ${says(map.base)}; each token cut from ${map.target}`)
+    const title = promptTitle(map.prompt, tokenizer)
+    return heatmapFigure(map, title, `${model.name}, ${says(map.base)}; ${cutOf(map)}`)
   })
   await saveFigure(stack(...figures.map(heatmapSpec)), options)
   if (options.json) {

@@ -1,9 +1,12 @@
 /** `factflow info-flow`: curves over many facts. */
 import type { Command } from 'commander'
-import { type InfoFlow, infoFlow, infoFlowFigure, parseFlow } from '../experiments/info-flow.js'
+import { InputError } from '../errors.js'
+import { flowLabel, type InfoFlow, infoFlow, infoFlowFigure, parseFlow } from '../experiments/info-flow.js'
 import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
+import type { CurvesFigure } from '../figures/data.js'
 import { drawCurves } from '../figures/terminal.js'
+import { windowStarts } from '../knockout/knockout.js'
 import type { Model } from '../model.js'
 import { type ChosenFacts, chooseFacts, type FactOptions, withFactOptions } from './facts.js'
 import {
@@ -40,6 +43,8 @@ export function infoFlowCommand(program: Command): void {
       const flows = options.flows?.map((text) => parseFlow(text, '--flows'))
       await withModel(options, async (model) => {
         const window = options.window ?? defaultWindow(model.spec.nLayers)
+        // An error in it shall not wait for the evaluation.
+        windowStarts(model.spec.nLayers, window)
         const chosen = await withProgress('evaluate', (onProgress) =>
           chooseFacts(model, options, { onProgress }),
         )
@@ -60,7 +65,7 @@ async function show(
   options: InfoFlowCommandOptions,
 ): Promise<void> {
   const facts = `${chosen.prompts.length} ${options.unknown ? '' : 'known '}facts of ${options.data}`
-  const figure = infoFlowFigure(
+  const figure = curvesOf(
     result,
     `Information flow in ${model.name}`,
     `${facts}, window of ${result.window} layers, mean and 95 % band`,
@@ -68,6 +73,22 @@ async function show(
   await saveFigure(curvesSpec(figure), options)
   if (options.json) print(JSON.stringify(infoFlowJson(model, result, chosen, options.data)))
   else print(drawCurves(figure, { width: width(), height: 20, colors: colors() }))
+}
+
+/**
+ * The figure of a result; what is not in it is said on standard error.
+ * @throws InputError when there is no curve at all
+ */
+export function curvesOf(result: InfoFlow, title: string, subtitle: string): CurvesFigure {
+  const missing = result.curves.filter(({ points }) => points.length === 0).map(({ flow }) => flowLabel(flow))
+  const labels = missing.join(', ')
+  if (missing.length === result.curves.length) {
+    throw new InputError(
+      `--flows: a prompt must have tokens of both roles, got none for ${labels}; choose other roles or prompts`,
+    )
+  }
+  if (missing.length > 0) note(`left out, as no prompt has tokens of both roles: ${labels}`)
+  return infoFlowFigure(result, title, subtitle)
 }
 
 /** The curves as plain data. Changes and accuracies in percent, layers from 0. */

@@ -1,19 +1,21 @@
 /** `factflow knockout`: the raw interface, JSON Lines in and out, for scripts in any language. */
-import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import process from 'node:process'
-import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { InputError, show } from '../errors.js'
 import type { Knockout } from '../knockout/knockout.js'
 import type { Prediction } from '../knockout/sweep.js'
 import type { KnockoutPrompt, Model } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
+import { systemReason } from '../results/whole-file.js'
 import { type ModelOptions, withModel, withModelOptions } from './options.js'
-import { print } from './terminal.js'
+import { note, print } from './terminal.js'
 
 /** Lines answered in one sweep. */
 const LINES_AT_ONCE = 256
+/** Probabilities that are kept until their lines are written: 64 MiB, and what its line takes as text at most. */
+const PROBS_AT_ONCE = 2 ** 24
 
 /** One line of input, checked. */
 export interface Request {
@@ -42,50 +44,75 @@ A line out:
 
 output is "answer" (default: no probs) or "probs" (the whole distribution; answer may then be missing).
 features is all, context-dependent or context-independent. Positions and layers count from 0.
+id is any text or number and comes back; knockouts may be missing.
 A bad line gives {"id":...,"error":"..."} in its place, the others are still answered, and the exit code is 1.`,
     )
     .action(async (options: ModelOptions & { input?: string }) => {
-      const failed = await withModel(options, (model) => answerLines(model, lines(options.input), print))
+      const where = options.input === undefined ? 'standard input' : `--input ${show(options.input)}`
+      const failed = await withModel(options, (model) =>
+        answerLines(model, lines(open(options.input), where), print),
+      )
       if (failed > 0) process.exitCode = 1
     })
 }
 
-/** Lines as they come, in blocks: what has arrived is answered together. */
-async function* lines(file?: string): AsyncGenerator<string[]> {
-  const input = file === undefined ? process.stdin : createReadStream(file)
-  try {
-    if (file !== undefined) await once(input, 'open')
-  } catch (error) {
-    throw new InputError(
-      `--input: must be a file that can be read, got ${show(file)} (${(error as Error).message}); check the path`,
-    )
-  }
-  const reader = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+/** The file, or standard input. */
+function open(file?: string): Readable {
+  if (file !== undefined) return createReadStream(file)
+  if (process.stdin.isTTY) note('reading JSON Lines from the terminal, Ctrl-D ends; --help shows their form')
+  return process.stdin
+}
+
+/**
+ * Lines as they come, in blocks: what has arrived is answered together.
+ * @throws InputError when the input cannot be read
+ */
+async function* lines(input: Readable, where: string): AsyncGenerator<string[]> {
   const waiting: string[] = []
-  let closed = false
+  let rest = ''
+  let ended = false
+  let failure: Error | undefined
   let wake = (): void => {}
-  reader.on('line', (line) => {
-    waiting.push(line)
-    if (waiting.length >= 4 * LINES_AT_ONCE) reader.pause()
-    wake()
-  })
-  reader.on('close', () => {
-    closed = true
-    wake()
-  })
-  for (;;) {
-    if (waiting.length > 0) {
-      yield waiting.splice(0, LINES_AT_ONCE)
-      reader.resume()
-    } else if (closed) {
-      return
-    } else {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-      // Let the rest of what has arrived come in, so that it shares the sweep.
-      await new Promise((resolve) => setImmediate(resolve))
+  // Not node:readline: it ends a line at U+2028 and U+2029, too, which a JSON text may hold.
+  input.setEncoding('utf8')
+  input.on('data', (chunk: string) => {
+    const [first, ...more] = chunk.split('\n')
+    rest += first
+    for (const line of more) {
+      waiting.push(rest)
+      rest = line
     }
+    if (waiting.length >= 4 * LINES_AT_ONCE) input.pause()
+    wake()
+  })
+  input.on('end', () => {
+    waiting.push(rest)
+    ended = true
+    wake()
+  })
+  input.on('error', (error) => {
+    failure = error
+    wake()
+  })
+  try {
+    for (;;) {
+      if (failure) {
+        throw new InputError(`${where}: must be readable, got ${systemReason(failure)}; check the path`)
+      } else if (waiting.length > 0) {
+        yield waiting.splice(0, LINES_AT_ONCE)
+        input.resume()
+      } else if (ended) {
+        return
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+        // Let the rest of what has arrived come in, so that it shares the sweep.
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  } finally {
+    input.destroy()
   }
 }
 
@@ -101,13 +128,14 @@ export async function answerLines(
     const requests: (Request | { id: unknown; error: string })[] = []
     for (const line of block) {
       number++
-      if (line.trim() !== '') requests.push(parseLine(model, line, number))
+      // White space around the object counts for nothing: a carriage return, a byte order mark.
+      const text = line.trim()
+      if (text !== '') requests.push(parseLine(model, text, number))
     }
     const good = requests.filter((request): request is Request => 'prompt' in request)
     const answers = new Map<Request, object>()
-    for (const probs of [false, true]) {
-      const some = good.filter((request) => request.probs === probs)
-      if (some.length === 0) continue
+    for (const some of sweeps(good, model.spec.vocabSize)) {
+      const { probs } = some[0]!
       const results = await model.knockout(
         some.map((request) => request.prompt),
         { probs },
@@ -125,6 +153,31 @@ export async function answerLines(
   return failed
 }
 
+/** Requests that share a sweep: those without probabilities, and as many of the others as PROBS_AT_ONCE lets. */
+function* sweeps(requests: readonly Request[], vocabSize: number): Generator<Request[]> {
+  const without = requests.filter(({ probs }) => !probs)
+  if (without.length > 0) yield without
+  let some: Request[] = []
+  let values = 0
+  for (const request of requests) {
+    if (!request.probs) continue
+    const own = probsOf(request, vocabSize)
+    if (some.length > 0 && values + own > PROBS_AT_ONCE) {
+      yield some
+      some = []
+      values = 0
+    }
+    some.push(request)
+    values += own
+  }
+  if (some.length > 0) yield some
+}
+
+/** Probabilities that the answer to a request holds. */
+function probsOf({ prompt }: Request, vocabSize: number): number {
+  return (1 + prompt.knockouts.length) * vocabSize
+}
+
 /** float32 values have 9 significant digits at most. */
 function digits(value: number): number {
   return Number(value.toPrecision(9))
@@ -137,54 +190,92 @@ function plain({ prob, rank, top, probs }: Prediction): object {
 
 /** Read a line; what is wrong with it comes back as its error. */
 function parseLine(model: Model, line: string, number: number): Request | { id: unknown; error: string } {
+  const where = `line ${number}`
   let id: unknown = null
   try {
-    let json: unknown
-    try {
-      json = JSON.parse(line)
-    } catch {
-      throw new InputError(`line ${number}: must be JSON, got ${show(line)}; write one object a line`)
-    }
-    const where = `line ${number}`
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-      throw new InputError(`${where}: must be a JSON object, got ${show(json)}; write one object a line`)
-    }
-    const record = json as Record<string, unknown>
-    id = record.id ?? null
-    const request = parseRequest(record, where)
+    const record = parseObject(line, where)
+    id = parseId(record.id, where)
+    const request = parseRequest(record, id, where)
     model.check(request.prompt, where)
+    const most = Math.floor(PROBS_AT_ONCE / model.spec.vocabSize) - 1
+    if (request.probs && request.prompt.knockouts.length > Math.max(1, most)) {
+      throw new InputError(
+        `${where}: with output "probs" there must be at most ${Math.max(1, most)} knockouts, got ${request.prompt.knockouts.length}; spread them over lines`,
+      )
+    }
+    // A prompt that does not fit in the memory is a bad line, too.
+    model.plan([request.prompt])
     return request
   } catch (error) {
     if (error instanceof InputError) return { id, error: error.message }
+    // What is nested a thousand times and more can be read, but not shown.
+    if (error instanceof RangeError) {
+      return { id, error: `${where}: must be JSON of the documented form, got deeper nesting; see --help` }
+    }
     throw error
   }
+}
+
+function parseObject(line: string, where: string): Record<string, unknown> {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch {
+    throw new InputError(`${where}: must be JSON, got ${show(line)}; write one object a line`)
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new InputError(`${where}: must be a JSON object, got ${show(line)}; write one object a line`)
+  }
+  return json as Record<string, unknown>
+}
+
+/** An id, which the answer gives back as it is: so it must be a value that comes back unchanged. */
+function parseId(id: unknown, where: string): string | number | null {
+  if (id === undefined || id === null) return null
+  if (typeof id === 'string') return id
+  // Beyond 2^53 whole numbers are rounded.
+  if (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER) return id
+  throw new InputError(
+    `${where}: id must be a text or a number of at most 2^53 - 1, got ${typeof id === 'number' ? 'a larger one' : 'neither'}; write it as a text`,
+  )
 }
 
 const FIELDS = ['id', 'tokens', 'answer', 'output', 'knockouts']
 const KNOCKOUT_FIELDS = ['layers', 'sources', 'targets', 'features']
 
-function parseRequest(record: Record<string, unknown>, where: string): Request {
+function parseRequest(record: Record<string, unknown>, id: unknown, where: string): Request {
   noOther(record, FIELDS, where)
-  const { id = null, tokens, answer, output = 'answer', knockouts = [] } = record
-  if (!Array.isArray(tokens))
-    throw new InputError(`${where}: tokens must be a list of token ids, got ${show(tokens)}; add it`)
+  const { tokens, answer, output = 'answer', knockouts = [] } = record
+  if (!isNumbers(tokens)) {
+    throw new InputError(`${where}: tokens must be a list of token ids, got ${show(tokens)}; change it`)
+  }
   if (output !== 'answer' && output !== 'probs') {
     throw new InputError(`${where}: output must be "answer" or "probs", got ${show(output)}; change it`)
   }
   if (answer === undefined && output === 'answer') {
     throw new InputError(`${where}: answer must be a token id unless output is "probs", got nothing; add it`)
   }
-  if (!Array.isArray(knockouts))
+  if (answer !== undefined && typeof answer !== 'number') {
+    throw new InputError(
+      `${where}: answer must be a token id, got ${show(answer)}; change it or leave it out`,
+    )
+  }
+  if (!Array.isArray(knockouts)) {
     throw new InputError(`${where}: knockouts must be a list, got ${show(knockouts)}; change it`)
+  }
   return {
     id,
     probs: output === 'probs',
     prompt: {
-      ids: tokens as number[],
-      ...(answer !== undefined && { answer: answer as number }),
+      ids: tokens,
+      ...(answer !== undefined && { answer }),
       knockouts: knockouts.map((knockout, i) => parseKnockout(knockout, `${where}: knockout ${i}`)),
     },
   }
+}
+
+function isNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'number')
 }
 
 /** The shape of a knockout; its values are checked by `Model.check`. */

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { InputError } from '../errors.js'
+import { visibleText } from '../figures/text.js'
 import { demoCommand } from './demo.js'
 import { heatmapCommand } from './heatmap.js'
 import { infoFlowCommand } from './info-flow.js'
@@ -11,6 +12,7 @@ import { knockoutCommand } from './knockout.js'
 import { modelsCommand } from './models.js'
 import { note } from './terminal.js'
 import { traceCommand } from './trace.js'
+import { usageError } from './usage.js'
 
 /** What was asked for cannot be done as asked: bad options, missing files. */
 const EXIT_USAGE = 2
@@ -26,7 +28,8 @@ function createProgram(): Command {
       "See where a language model's facts flow: exact attention knockout, every knockout in one sweep over the layers.",
     )
     .version(version)
-    .showHelpAfterError('(--help shows what there is)')
+    // Errors go to standard error once, below.
+    .configureOutput({ outputError: () => {} })
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 some inputs failed, 2 usage or unusable input, 70 a fault of factflow.',
@@ -40,23 +43,30 @@ function createProgram(): Command {
     modelsCommand,
   ])
     add(program)
-  for (const command of [program, ...program.commands]) command.exitOverride()
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride((error) => {
+      throw error.exitCode === 0 || error.code === 'commander.help' ? error : usageError(error, command)
+    })
+  }
   return program
 }
 
-// A reader that closes early (`| head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that closes early (`| head`) is not an error.
   if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  note(`error: standard output: must be writable, got ${error.message}; make room or write elsewhere`)
+  process.exit(EXIT_USAGE)
 })
 
 try {
   await createProgram().parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) {
+    // Help or the version was shown; help without having been asked for it, when no command was named.
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE
   } else if (error instanceof InputError) {
-    note(`error: ${error.message}`)
+    // One line, whatever the input had in it.
+    note(`error: ${visibleText(error.message)}`)
     process.exitCode = EXIT_USAGE
   } else {
     note(

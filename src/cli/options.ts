@@ -1,23 +1,48 @@
 /** Options that several commands share, and their values. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import os from 'node:os'
+import { type Command, Option } from 'commander'
+import { InputError, show } from '../errors.js'
 import type { VegaLiteSpec } from '../figures/style.js'
 import { loadModel } from '../load.js'
 import type { Model } from '../model.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
 import { ROLES } from '../prompts/roles.js'
-import { writeWhole } from '../results/whole-file.js'
+import { checkWritable, writeWhole } from '../results/whole-file.js'
 import { note } from './terminal.js'
 
 export const DEFAULT_MODEL = 'tiny-mamba1'
 
-/** A whole number from `least` on. */
-export function wholeNumber(least: number): (text: string) => number {
+/** The value of `option` as a whole number from `least` to `most`. */
+export function wholeNumber(
+  option: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!/^\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`must be a whole number from ${least}.`)
+    if (!/^\d+$/.test(text.trim()) || value < least || value > most) {
+      const to = most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${most}`
+      throw new InputError(
+        `${option}: must be a whole number from ${least} ${to}, got ${show(text)}; change it`,
+      )
     }
     return value
+  }
+}
+
+/** The value of `option` as one of a few words. */
+function oneOf(option: string, words: readonly string[]): (text: string) => string {
+  return (text) => {
+    if (words.includes(text)) return text
+    throw new InputError(`${option}: must be one of ${words.join(', ')}, got ${show(text)}; change it`)
+  }
+}
+
+/** The value of `option` as a text that is not empty. */
+function someText(option: string): (text: string) => string {
+  return (text) => {
+    if (text.trim() !== '') return text
+    throw new InputError(`${option}: must not be empty, got ${show(text)}; write something or leave it out`)
   }
 }
 
@@ -42,9 +67,14 @@ export function memorySize(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text)
   const unit = match && UNITS[(match[2] === 'B' || match[2] === 'b' ? '' : match[2]!).toUpperCase()]
   const bytes = match && unit ? Math.round(Number(match[1]) * unit) : 0
-  if (bytes < 1) throw new InvalidArgumentError('must be a size such as 4GB or 512MiB.')
+  if (bytes < 1) {
+    throw new InputError(`--memory: must be a size such as 4GB or 512MiB, got ${show(text)}; change it`)
+  }
   return bytes
 }
+
+/** Every layer has its own threads: thousands would take minutes to start. */
+const MOST_THREADS = Math.max(64, os.availableParallelism())
 
 export interface ModelOptions {
   readonly model: string
@@ -62,7 +92,11 @@ export function withModelOptions(command: Command): Command {
         'memory for weights and rows, such as 4GB (default: half of what is free)',
       ).argParser(memorySize),
     )
-    .addOption(new Option('--threads <n>', 'threads (default: all processors)').argParser(wholeNumber(1)))
+    .addOption(
+      new Option('--threads <n>', 'threads (default: all processors)').argParser(
+        wholeNumber('--threads', 1, MOST_THREADS),
+      ),
+    )
 }
 
 export interface FigureOptions {
@@ -71,12 +105,24 @@ export interface FigureOptions {
   readonly png?: string
 }
 
-/** --json, --svg, --png */
+/** --json, --svg, --png; that the files can be written is checked before the work begins. */
 export function withOutputOptions(command: Command): Command {
   return command
     .option('--json', 'print the result as JSON')
     .option('--svg <file>', 'write the figure as SVG')
     .option('--png <file>', 'write the figure as PNG')
+    .hook('preAction', async (_, action) => {
+      const { svg, png } = action.opts<FigureOptions>()
+      for (const file of [svg, png]) if (file !== undefined) await checkWritable(file)
+    })
+}
+
+/** -a, --answer */
+export function answerOption(): Option {
+  return new Option(
+    '-a, --answer <text>',
+    "the right answer (default: the model's own first choice)",
+  ).argParser(someText('--answer'))
 }
 
 /** -w, --window */
@@ -84,13 +130,14 @@ export function windowOption(): Option {
   return new Option(
     '-w, --window <layers>',
     'layers in a window (default: 9, or a third of the layers in models of fewer than 24)',
-  ).argParser(wholeNumber(1))
+  ).argParser(wholeNumber('--window', 1))
 }
 
 /** --features */
 export function featuresOption(): Option {
   return new Option('--features <category>', 'features to cut')
     .choices([...FEATURE_CATEGORIES])
+    .argParser(oneOf('--features', FEATURE_CATEGORIES))
     .default('all')
 }
 
@@ -98,6 +145,7 @@ export function featuresOption(): Option {
 export function targetOption(): Option {
   return new Option('--target <role>', 'role of the tokens that receive nothing')
     .choices([...ROLES])
+    .argParser(oneOf('--target', ROLES))
     .default('last')
 }
 
@@ -117,7 +165,8 @@ export async function saveFigure(spec: VegaLiteSpec, { svg, png }: FigureOptions
   // Vega takes longer to load than most commands to run.
   const { toPng, toSvg } = await import('../figures/render.js')
   const drawn = await toSvg(spec)
+  const pixels = png && toPng(drawn)
   if (svg) await writeWhole(svg, drawn)
-  if (png) await writeWhole(png, toPng(drawn))
+  if (png && pixels) await writeWhole(png, pixels)
   for (const file of [svg, png]) if (file) note(`wrote ${file}`)
 }

@@ -8,41 +8,66 @@ export async function withProgress<T>(
   label: string,
   task: (onProgress: (progress: Progress) => void) => Promise<T>,
 ): Promise<T> {
+  let begin = performance.now()
+  let last = 0
   const bar = new SingleBar({
     stream: process.stderr,
     clearOnComplete: true,
-    hideCursor: true,
-    linewrap: false,
-    barsize: 24,
-    etaBuffer: 50,
-    format: (_options, { progress }, { label: name, rate, left }) => {
-      const filled = Math.round(progress * 24)
-      const drawn = '━'.repeat(filled) + '─'.repeat(24 - filled)
-      return `${name} ${drawn} ${String(Math.floor(progress * 100)).padStart(3)} %  ${rate} layer-rows/s  ${left} left`
+    // Neither hide the cursor nor switch line wrapping off: an interrupt (Ctrl-C) would leave the terminal so.
+    hideCursor: false,
+    linewrap: true,
+    format: (_options, { value, total }) => {
+      const seconds = (performance.now() - begin) / 1000
+      // A terminal that does not know its size says 0.
+      return progressLine(label, { done: value, total }, seconds, process.stderr.columns || 80)
     },
   })
-  const begin = performance.now()
   let started = false
   const onProgress = ({ done, total }: Progress): void => {
-    const seconds = (performance.now() - begin) / 1000
-    const rate = done / Math.max(seconds, 1e-3)
-    const payload = {
-      label,
-      rate: Math.round(rate).toLocaleString('en'),
-      left: duration((total - done) / Math.max(rate, 1e-3)),
-    }
-    if (!started) {
-      bar.start(total, 0, payload)
-      started = true
-    }
+    if (!started) bar.start(total, done)
+    started = true
+    // The next sweep of the same task.
+    if (done < last) begin = performance.now()
+    last = done
     bar.setTotal(total)
-    bar.update(done, payload)
+    bar.update(done)
   }
   try {
     return await task(onProgress)
   } finally {
     if (started) bar.stop()
   }
+}
+
+const MIN_BAR = 8
+const MAX_BAR = 24
+/** Before this share is done nothing is said of the time left: loading the model is in it. */
+const FIRST_ESTIMATE = 0.02
+
+/**
+ * `sweep ━━━━━━━━────────────────  33 %  5 s left  63,133 layer-rows/s`, in at most `width` columns less one: the rate
+ * goes first where it does not fit, then the bar.
+ *
+ * @param seconds since the task began
+ */
+export function progressLine(
+  label: string,
+  { done, total }: Progress,
+  seconds: number,
+  width: number,
+): string {
+  const share = total > 0 ? Math.min(1, done / total) : 0
+  const rate = done / Math.max(seconds, 1e-3)
+  const percent = `${String(Math.floor(100 * share)).padStart(3)} %`
+  const left = share < FIRST_ESTIMATE ? '' : `  ${duration((total - done) / rate)} left`
+  const speed = `  ${Math.round(rate).toLocaleString('en')} layer-rows/s`
+  // The last column stays free: terminals differ in whether writing to it moves on.
+  const room = (tail: string): number => width - 1 - `${label}  ${percent}${tail}`.length
+  const tail = room(left + speed) < MIN_BAR ? left : left + speed
+  const columns = Math.min(MAX_BAR, room(tail))
+  if (columns < MIN_BAR) return `${label} ${percent}${left}`.slice(0, Math.max(0, width - 1))
+  const filled = Math.round(share * columns)
+  return `${label} ${'━'.repeat(filled)}${'─'.repeat(columns - filled)} ${percent}${tail}`
 }
 
 /** Seconds for people: `42 s`, `3 min 20 s`, `2 h 5 min`. */

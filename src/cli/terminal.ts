@@ -4,10 +4,15 @@ import type { WriteStream } from 'node:tty'
 import * as tty from 'node:tty'
 import { type Colors, MIN_WIDTH } from '../figures/terminal.js'
 
-/** Columns of standard output; 80 when it is not a terminal. */
+/** The widest that is drawn. */
+const MAX_WIDTH = 400
+
+/** Columns of standard output, or what COLUMNS says; 80 when neither does. At least 40, at most 400. */
 export function width(): number {
-  const columns = process.stdout.columns ?? Number(process.env.COLUMNS)
-  return Math.max(MIN_WIDTH, Number.isFinite(columns) && columns > 0 ? columns : 80)
+  // A terminal that does not know its size says 0.
+  const columns = process.stdout.columns || Number(process.env.COLUMNS)
+  if (!Number.isInteger(columns) || columns < 1) return 80
+  return Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, columns))
 }
 
 /** Colours of standard output; none when it is not a terminal or NO_COLOR is set, unless FORCE_COLOR is. */

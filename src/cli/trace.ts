@@ -1,7 +1,7 @@
 /** `factflow trace`: one prompt, its heatmap and curves. */
 import type { Command } from 'commander'
-import { heatmapFigure } from '../experiments/heatmap.js'
-import { flowLabel, infoFlowFigure, parseFlow, relativeChange } from '../experiments/info-flow.js'
+import { type Heatmap, heatmapFigure } from '../experiments/heatmap.js'
+import { flowLabel, parseFlow, relativeChange } from '../experiments/info-flow.js'
 import { type Trace, trace } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
 import { heatmapSpec } from '../figures/heatmap.js'
@@ -9,8 +9,12 @@ import { stack } from '../figures/stack.js'
 import { drawCurves, drawHeatmap } from '../figures/terminal.js'
 import type { Model } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
+import type { PreparedPrompt } from '../prompts/facts.js'
 import type { Role } from '../prompts/roles.js'
+import type { Tokenizer } from '../prompts/tokenizer.js'
+import { curvesOf } from './info-flow.js'
 import {
+  answerOption,
   type FigureOptions,
   featuresOption,
   type ModelOptions,
@@ -41,7 +45,7 @@ export function traceCommand(program: Command): void {
     )
     .argument('<prompt>', 'text that ends where the answer begins')
     .requiredOption('-s, --subject <text>', 'what the fact is about, as it stands in the prompt')
-    .option('-a, --answer <text>', "the right answer (default: the model's own first choice)")
+    .addOption(answerOption())
     .addOption(windowOption())
     .addOption(targetOption())
     .addOption(featuresOption())
@@ -62,6 +66,19 @@ export function traceCommand(program: Command): void {
     })
 }
 
+/** `"The capital city of Belgium is" → "Brussels" (first token "Br")` */
+export function promptTitle({ fact, answer }: PreparedPrompt, tokenizer: Tokenizer): string {
+  const first = tokenizer.tokenText(answer).trim()
+  const whole = fact.answer.trim()
+  return `"${fact.prompt}" → "${whole}"${first === whole ? '' : ` (first token "${first}")`}`
+}
+
+/** `each token cut from the last`, in words. */
+export function cutOf({ target, features }: Heatmap): string {
+  const from = target === 'first' || target === 'last' ? `the ${target}` : `${target} tokens`
+  return `each token cut from ${from}${features === 'all' ? '' : `, ${features} features`}`
+}
+
 /** `p = 0.971, rank 1` */
 export function says({ prob, rank }: { prob: number; rank: number }): string {
   return `p = ${prob.toPrecision(3)}, rank ${rank}`
@@ -70,12 +87,10 @@ export function says({ prob, rank }: { prob: number; rank: number }): string {
 async function show(model: Model, traced: Trace, options: TraceCommandOptions): Promise<void> {
   const tokenizer = await model.tokenizer()
   const { prompt, base, heatmap, infoFlow } = traced
-  const answer = tokenizer.tokenText(prompt.answer)
-  const title = `"${prompt.fact.prompt}" → "${answer}"`
-  const subtitle = `${model.name}, ${says(base)}${base.rank === 1 ? '' : `; its first choice is "${tokenizer.tokenText(base.top)}"`}`
-  const cut = `cut from ${heatmap.target}${heatmap.features === 'all' ? '' : `, ${heatmap.features} features`}`
-  const map = heatmapFigure(heatmap, title, `${subtitle}; each token ${cut}`)
-  const curves = infoFlowFigure(infoFlow, title, subtitle)
+  const title = promptTitle(prompt, tokenizer)
+  const subtitle = `${model.name}, ${says(base)}${base.rank === 1 ? '' : `; its first choice is "${tokenizer.tokenText(base.top).trim()}"`}`
+  const map = heatmapFigure(heatmap, title, `${subtitle}; ${cutOf(heatmap)}`)
+  const curves = curvesOf(infoFlow, title, subtitle)
   await saveFigure(stack(heatmapSpec(map), curvesSpec(curves)), options)
   if (options.json) {
     print(JSON.stringify(traceJson(model, traced, (id) => tokenizer.tokenText(id))))

@@ -132,8 +132,10 @@ export function flowKnockouts(
 export function infoFlowQuestion(
   nLayers: number,
   prompts: readonly PreparedPrompt[],
-  { window, flows = PAPER_FLOWS }: InfoFlowOptions,
+  { window, flows: asked = PAPER_FLOWS }: InfoFlowOptions,
 ): Question<InfoFlow> {
+  // Measurements are told apart by their flow: one that is asked for twice is two.
+  const flows = asked.map((flow) => ({ ...flow }))
   const starts = windowStarts(nLayers, window)
   if (prompts.length === 0) {
     throw new InputError('info-flow: needs one or more prompts, got none; check the data set and its filters')

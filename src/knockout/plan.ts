@@ -173,6 +173,15 @@ export function batchBytes(
   )
 }
 
+/** Rows of prompts of at most `tokens` tokens, each with runs of `suffix` tokens. */
+function batchRows(
+  tokens: number,
+  suffix: number,
+  prompts: readonly { readonly runs: readonly unknown[] }[],
+): number {
+  return prompts.reduce((sum, { runs }) => sum + tokens + runs.length * suffix, 0)
+}
+
 /** One prompt with runs of one suffix length, before it is put in a batch. */
 interface Item {
   readonly prompt: number
@@ -208,7 +217,10 @@ export function planSweep(prompts: readonly PlanPrompt[], costs: ModelCosts, lim
   return { runs: count, batches: batches(items, prompts, costs, limits), unchanged }
 }
 
-/** Runs of one prompt, in rising order of first layer, cut into parts that fit the limits alone. */
+/**
+ * Runs of one prompt, in rising order of first layer, cut into as few equal parts (so that none is left with a few
+ * rows) as fit the limits alone.
+ */
 function parts(
   tokens: number,
   suffix: number,
@@ -217,20 +229,16 @@ function parts(
   limits: PlanLimits,
 ): Run[][] {
   const ordered = [...runs].sort((a, b) => a.firstLayer - b.firstLayer)
-  // A set for every run is the most that can be.
-  const bytes = (count: number): number => {
-    const most = new Array<unknown>(count)
-    return batchBytes(costs, tokens, suffix, [{ runs: most, sets: most }])
+  const fits = (part: readonly Run[]): boolean =>
+    batchRows(tokens, suffix, [{ runs: part }]) <= limits.rows &&
+    batchBytes(costs, tokens, suffix, [{ runs: part, sets: keptSets(tokens - suffix, part).sets }]) <=
+      limits.bytes
+  for (let count = 1; ; count++) {
+    const cut = Array.from({ length: count }, (_, i) =>
+      ordered.slice(Math.floor((i * ordered.length) / count), Math.floor(((i + 1) * ordered.length) / count)),
+    )
+    if (count >= ordered.length || cut.every(fits)) return cut
   }
-  const perRun = bytes(2) - bytes(1)
-  const byBytes = 1 + Math.floor((limits.bytes - bytes(1)) / perRun)
-  const byRows = Math.floor(limits.rows / suffix)
-  const size = Math.max(1, Math.min(byBytes, byRows))
-  const count = Math.max(1, Math.ceil(ordered.length / size))
-  // Equal parts, so that none is left with a few rows.
-  return Array.from({ length: count }, (_, i) =>
-    ordered.slice(Math.floor((i * ordered.length) / count), Math.floor(((i + 1) * ordered.length) / count)),
-  )
 }
 
 function kindOf(suffix: number): LayerKind {
@@ -258,11 +266,9 @@ function batches(
     const start = ids.length - item.suffix
     const next = { prompt: item.prompt, ids, start, runs: item.runs, ...keptSets(start, item.runs) }
     const together = [...open, next]
-    const rows =
-      together.reduce((sum, p) => sum + p.runs.length, 0) * item.suffix + together.length * ids.length
     const fits =
       item.suffix === suffix &&
-      rows <= limits.rows &&
+      batchRows(ids.length, suffix, together) <= limits.rows &&
       batchBytes(costs, ids.length, suffix, together) <= limits.bytes
     if (!fits) close()
     suffix = item.suffix

@@ -210,18 +210,18 @@ class Passage {
         prob: known ? Math.exp(logProb) : Number.NaN,
         rank: known ? says(SUMMARY.rank) : Number.NaN,
         top: says(SUMMARY.top),
-        ...(probs && {
-          probs: softmax(out.logits!.data as Float32Array, i, this.spec.vocabSize, says(SUMMARY.logSum)),
-        }),
+        ...(probs && { probs: softmax(out.logits!.data as Float32Array, i, this.spec.vocabSize) }),
       }
     })
   }
 }
 
-/** exp(logits - logSum) of row `i`. */
-function softmax(logits: Float32Array, i: number, vocabSize: number, logSum: number): Float32Array {
+/** The distribution of row `i`, summed in float64: a float32 logarithm of the sum loses digits of large logits. */
+function softmax(logits: Float32Array, i: number, vocabSize: number): Float32Array {
   const row = logits.subarray(i * vocabSize, (i + 1) * vocabSize)
-  return row.map((logit) => Math.exp(logit - logSum))
+  const max = row.reduce((a, b) => Math.max(a, b))
+  const sum = row.reduce((total, logit) => total + Math.exp(logit - max), 0)
+  return row.map((logit) => Math.exp(logit - max) / sum)
 }
 
 /**
@@ -242,7 +242,8 @@ export async function sweepBatches(
     await sessions.withLayer(layer, kind, async (session) => {
       for (const passage of passages) {
         options.signal?.throwIfAborted()
-        options.onProgress?.(await passage.advance(layer, session))
+        const rows = await passage.advance(layer, session)
+        options.onProgress?.(rows)
       }
     })
   }

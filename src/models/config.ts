@@ -14,7 +14,7 @@ export class ConfigReader {
   }
 
   private value(key: string): unknown {
-    return this.checkpoint.config[key] ?? undefined
+    return this.checkpoint.config[key]
   }
 
   /** A whole number from 1 to 2^31. */

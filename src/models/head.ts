@@ -20,13 +20,13 @@ export interface HeadWeights {
 const BLOCK_BYTES = 2 ** 20
 
 /** Columns of the head's `summary`. */
-export const SUMMARY = { logProb: 0, rank: 1, top: 2, logSum: 3 } as const
+export const SUMMARY = { logProb: 0, rank: 1, top: 2 } as const
 
 /**
  * Inputs: `base` `[B * T, dModel]` and `runs` `[R * L, dModel]` float32; `rows` int32 `[n]`, which rows of base
  * followed by runs are asked about; `answer` int32 `[n, 1]`, a token for each.
- * Outputs, float32: `summary` `[n, 4]`, see SUMMARY: natural logarithm of the answer's probability, its rank from 1,
- * the most probable token, log sum exp(logits); and `logits` `[n, vocabSize]`, for whole distributions.
+ * Outputs, float32: `summary` `[n, 3]`, see SUMMARY: natural logarithm of the answer's probability, its rank from 1,
+ * the most probable token; and `logits` `[n, vocabSize]`, for whole distributions.
  */
 export function headGraph({ norm, unembedding, epsilon, vocabSize, dModel }: HeadWeights): OnnxModel {
   const g = new Graph('head')
@@ -47,12 +47,14 @@ export function headGraph({ norm, unembedding, epsilon, vocabSize, dModel }: Hea
     ],
     (block, [x, token]) => {
       const max = block.reduceMax(x!, 1)
-      const logSum = block.add(max, block.log(block.reduceSum(block.exp(block.sub(x!, max)), 1)))
+      const rest = block.log(block.reduceSum(block.exp(block.sub(x!, max)), 1))
       const own = block.op('GatherElements', [x!, token!], { axis: 1 })
+      // Not own - (max + rest): of large logits that sum would lose the digits of the difference.
+      const logProb = block.sub(block.sub(own, max), rest)
       const larger = block.reduceSum(block.cast(block.greater(x!, own), 'float32'), 1)
       const rank = block.add(larger, block.scalar(1))
       const top = block.cast(block.argMax(x!, 1), 'float32')
-      return block.concat(1, block.sub(own, logSum), rank, top, logSum)
+      return block.concat(1, logProb, rank, top)
     },
   )
   g.output('summary', summary, 'float32', ['n', Object.keys(SUMMARY).length])

@@ -32,7 +32,8 @@ export function readMambaConfig(checkpoint: Pick<Checkpoint, 'config' | 'configF
     vocabSize: read.size('vocab_size'),
     dModel,
     nLayers: read.size('num_hidden_layers'),
-    dInner: read.size('intermediate_size', read.size('expand', 2) * dModel),
+    // As transformers does: intermediate_size counts, and expand may be a fraction.
+    dInner: read.size('intermediate_size', Math.floor(read.number('expand', 2) * dModel)),
     dState: read.size('state_size', 16),
     dtRank:
       read.text('time_step_rank') === 'auto'

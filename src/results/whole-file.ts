@@ -1,23 +1,67 @@
 /** Files that appear whole or not at all. */
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { access, constants, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import process from 'node:process'
-import { InputError } from '../errors.js'
+import { errorCode } from '../checkpoints/node-file.js'
+import { InputError, show } from '../errors.js'
 
 /**
- * Write a file under a temporary name beside it, then rename it: readers never see half of it.
- * @throws InputError when the folder does not exist or cannot be written to
+ * Write a file under a temporary name beside it, then rename it: readers never see half of it. A symbolic link stays,
+ * and what it points to is replaced.
+ * @throws InputError when the path is something else than a file, or cannot be written to
  */
 export async function writeWhole(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = `${resolve(path)}.${process.pid}.part`
+  const file = await target(path)
+  const temporary = `${file}.${process.pid}.part`
   try {
     await writeFile(temporary, data)
-    await rename(temporary, path)
+    await rename(temporary, file)
   } catch (error) {
     await rm(temporary, { force: true })
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new InputError(
-      `${path}: must be a file that can be written in ${dirname(resolve(path))}, got ${reason}; choose another place`,
-    )
+    throw unwritable(path, error)
   }
+}
+
+/**
+ * Check, before the work whose result it shall hold, that a file can be written.
+ * @throws InputError as `writeWhole` would, as far as that can be told beforehand
+ */
+export async function checkWritable(path: string): Promise<void> {
+  const file = await target(path)
+  try {
+    await access(dirname(file), constants.W_OK)
+  } catch (error) {
+    throw unwritable(path, error)
+  }
+}
+
+/** The absolute path of the file that a path means, through symbolic links. */
+async function target(path: string): Promise<string> {
+  if (path === '') {
+    throw new InputError('output file: must have a name, got ""; name a file')
+  }
+  try {
+    const file = await realpath(path)
+    // To rename a file over a device would put it in the device's place.
+    if (!(await stat(file)).isFile()) {
+      throw new InputError(
+        `${path}: must be a file or a new name, got a folder or device; choose another place`,
+      )
+    }
+    return file
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return resolve(path)
+    throw error instanceof InputError ? error : unwritable(path, error)
+  }
+}
+
+function unwritable(path: string, error: unknown): InputError {
+  return new InputError(
+    `${path}: must be a file that can be written in ${show(dirname(resolve(path)), 200)}, got ${systemReason(error)}; choose another place`,
+  )
+}
+
+/** What the operating system says is wrong, without the call and the path: `ENOENT: no such file or directory`. */
+export function systemReason(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/, .*/s, '') : String(error)
 }

@@ -1,0 +1,90 @@
+/** The sweep without `Model`: any batch limits and any budget for loaded layers. */
+import { type PlanLimits, planSweep } from '../../src/knockout/plan.js'
+import type { ModelSessions } from '../../src/knockout/sessions.js'
+import { type BatchResult, type Prediction, sweepBatches } from '../../src/knockout/sweep.js'
+import type { KnockoutPrompt, KnockoutResult } from '../../src/model.js'
+import type { ModelSpec } from '../../src/models/architecture.js'
+import { nodeRuntime } from '../../src/runtime/node.js'
+import type { Runtime, Tensors } from '../../src/runtime/runtime.js'
+
+/** One thread: the models are small, and results do not depend on the machine. */
+export const runtime = nodeRuntime({ threads: 1 })
+
+export const NO_LIMITS: PlanLimits = { rows: 1e9, bytes: 1e15 }
+
+/**
+ * Whole distributions for `prompts`. `together`: batches of one kind share each layer's load, as they do when layers
+ * are loaded in turn.
+ */
+export async function sweepAll(
+  spec: ModelSpec,
+  sessions: ModelSessions,
+  prompts: readonly KnockoutPrompt[],
+  { limits = NO_LIMITS, together = false }: { limits?: PlanLimits; together?: boolean } = {},
+): Promise<KnockoutResult[]> {
+  const { batches, unchanged } = planSweep(prompts, spec.costs, limits)
+  const options = { answers: prompts.map(({ answer }) => answer), probs: true, headRows: 7 }
+  const results: BatchResult[] = []
+  if (together) {
+    for (const kind of ['last', 'suffix']) {
+      const group = batches.filter((batch) => batch.kind === kind)
+      if (group.length > 0) results.push(...(await sweepBatches(spec, sessions, group, options)))
+    }
+  } else {
+    for (const batch of batches) results.push(...(await sweepBatches(spec, sessions, [batch], options)))
+  }
+  const answers = prompts.map(({ knockouts }) => ({
+    base: undefined as Prediction | undefined,
+    knockouts: new Array<Prediction>(knockouts.length),
+  }))
+  batches.forEach((batch, b) => {
+    batch.prompts.forEach(({ prompt, runs }, slot) => {
+      answers[prompt].base ??= results[b].base[slot]
+      runs.forEach((run, r) => {
+        for (const i of run.answers) answers[prompt].knockouts[i] = results[b].runs[slot][r]
+      })
+    })
+  })
+  return answers.map(({ base, knockouts }, p) => {
+    for (const i of unchanged[p]) knockouts[i] = base!
+    return { base: base!, knockouts }
+  })
+}
+
+/** What a session gave back: rows of the residual stream after a layer, or the head's answers. */
+export interface Recorded {
+  readonly model: string
+  readonly out: Tensors
+}
+
+/** A runtime that keeps what its sessions give back, in order. */
+export function recordingRuntime(): Runtime & { readonly recorded: Recorded[] } {
+  const recorded: Recorded[] = []
+  return {
+    ...runtime,
+    recorded,
+    async createSession(model) {
+      const session = await runtime.createSession(model)
+      return {
+        async run(feeds, fetches) {
+          const out = await session.run(feeds, fetches)
+          recorded.push({ model: model.name, out })
+          return out
+        },
+        release: () => session.release(),
+      }
+    },
+  }
+}
+
+/** Largest absolute difference of two vectors of one length. */
+export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) throw new Error(`maxDifference: lengths ${a.length} and ${b.length}`)
+  let max = 0
+  for (let i = 0; i < a.length; i++) {
+    // NaN must not pass for small.
+    const difference = Math.abs(a[i] - b[i])
+    if (!(difference <= max)) max = difference
+  }
+  return max
+}
