@@ -62,6 +62,7 @@ export class Model {
   readonly #rowBudget: number
   readonly #headRows: number
   #tokenizer: Promise<Tokenizer> | undefined
+  #lastSweep: Promise<unknown> = Promise.resolve()
 
   private constructor(
     readonly spec: ModelSpec,
@@ -147,7 +148,8 @@ export class Model {
 
   /**
    * The prediction at the last position of each prompt, alone and under each of its knockouts: one sweep over the
-   * layers for all of them, equal to one whole run of the model per knockout up to rounding (float32).
+   * layers for all of them, equal to one whole run of the model per knockout up to rounding (float32). Calls that are
+   * made before an earlier one is done wait for it.
    * @throws InputError as `check` does, naming the prompt by its number
    */
   async knockout(
@@ -158,6 +160,17 @@ export class Model {
       this.check(prompt, `prompt ${i}`)
     })
     const plan = this.plan(prompts)
+    // One sweep drops layers that another would still be using.
+    const sweep = this.#lastSweep.then(() => this.#sweep(prompts, plan, settings))
+    this.#lastSweep = sweep.catch(() => undefined)
+    return sweep
+  }
+
+  async #sweep(
+    prompts: readonly KnockoutPrompt[],
+    plan: Plan,
+    settings: SweepSettings,
+  ): Promise<KnockoutResult[]> {
     const total = plan.batches.reduce((sum, batch) => sum + layerRows(batch, this.spec.nLayers), 0)
     let done = 0
     const base = new Array<Prediction>(prompts.length)
@@ -218,8 +231,9 @@ export class Model {
     return trace(this, prompt, options)
   }
 
-  /** Free the model's memory and files. */
+  /** Free the model's memory and files, after the sweeps that are under way. */
   async close(): Promise<void> {
+    await this.#lastSweep
     await this.#sessions.release()
     await this.checkpoint.close()
   }

@@ -18,11 +18,6 @@ import { randomMamba } from './reference/random.js'
 const ORACLE_TOLERANCE = 5e-6
 /** Relative, on probabilities down to 1e-3: two float32 computations of 24 layers; the oracle itself is float32. */
 const TRAINED_TOLERANCE = 2e-4
-/** Absolute, on probabilities: matrix products of other heights add float32 terms in another order. */
-const BATCH_TOLERANCE = 2e-6
-
-const MIB = 2 ** 20
-
 function readJson<T>(path: string): T {
   return JSON.parse(readFileSync(new URL(`fixtures/${path}`, import.meta.url), 'utf8')) as T
 }
@@ -213,6 +208,42 @@ describe('Model.knockout', () => {
     expect(done.at(-1)).toBe(total)
   })
 
+  it('can be called again before it is done, whatever becomes of the call before', async () => {
+    const calls = PROMPTS.flatMap(({ ids, answer, knockouts }) =>
+      knockouts.map((knockout) => [{ ids, answer, knockouts: [knockout] }]),
+    )
+    const apart = []
+    for (const prompts of calls) apart.push(await model.knockout(prompts))
+    const fails = model.knockout(PROMPTS, { signal: AbortSignal.abort(new Error('not this one')) })
+    const together = Promise.all(calls.map((prompts) => model.knockout(prompts)))
+    await expect(fails).rejects.toThrow('not this one')
+    expect(await together).toEqual(apart)
+  })
+
+  it('is done before the model closes, which frees every session', async () => {
+    let alive = 0
+    const counting: Runtime = {
+      ...runtime,
+      async createSession(graph) {
+        const session = await runtime.createSession(graph)
+        alive++
+        return {
+          run: (feeds, fetches) => session.run(feeds, fetches),
+          release() {
+            alive--
+            return session.release()
+          },
+        }
+      },
+    }
+    const closing = Model.open(referenceCheckpoint(REFERENCE), counting)
+    const results = closing.knockout(PROMPTS)
+    await closing.close()
+    expect(alive).toBe(0)
+    expect(await results).toHaveLength(PROMPTS.length)
+    expect(alive).toBe(0)
+  })
+
   it('stops when told to, with the reason', async () => {
     const early = model.knockout(PROMPTS, { signal: AbortSignal.abort(new Error('not at all')) })
     await expect(early).rejects.toThrow('not at all')
@@ -256,127 +287,5 @@ describe('Model.knockout', () => {
     const bad = { ...PROMPTS[0], ...change } as KnockoutPrompt
     await expect(model.knockout([PROMPTS[2], bad])).rejects.toThrow(new InputError(message))
     expect(inputError(() => model.check(bad, 'prompt 1'))).toBe(message)
-  })
-})
-
-describe('--memory', () => {
-  /** What the error asks for, in bytes. */
-  function asked(error: unknown, rule: RegExp): number {
-    expect(error).toBeInstanceOf(InputError)
-    const { message } = error as InputError
-    const found = /^--memory: (.+) (\d+) MiB are needed, got (\d+) MiB; give more memory$/.exec(message)
-    expect(found, message).not.toBeNull()
-    expect(found![1]).toMatch(rule)
-    expect(Number(found![2])).toBeGreaterThan(Number(found![3]))
-    return Number(found![2]) * MIB
-  }
-
-  function failure(run: () => unknown): unknown {
-    try {
-      run()
-    } catch (error) {
-      return error
-    }
-    throw new Error('no error was thrown')
-  }
-
-  it('must hold one layer; what the error asks for is enough to open the model', () => {
-    const checkpoint = referenceCheckpoint(REFERENCE)
-    const error = failure(() => Model.open(checkpoint, runtime, 1000))
-    const need = asked(error, /^to load reference, at least$/)
-    expect(Model.open(checkpoint, runtime, need).memory).toBe(need)
-  })
-
-  it('must hold each prompt alone; what the error asks for is enough, and splits the work', async () => {
-    // Rows wide enough that one long prompt more is more than the error rounds up by.
-    const wide = { nLayers: 1, dModel: 64, dState: 2, dtRank: 2, convKernel: 2, vocabSize: 20 }
-    const checkpoint = referenceCheckpoint(randomMamba(6, wide))
-    const ids = Array.from({ length: 160 }, (_, i) => i % 20)
-    const cut = (sources: number[], target: number) => ({
-      layers: [0],
-      sources,
-      targets: [target, 159],
-      features: 'all' as const,
-    })
-    const long = [2, 3, 5].map((answer) => ({ ids, answer, knockouts: [cut([3], 150), cut([4, 9], 159)] }))
-    const prompts = [{ ids: [19], answer: 0, knockouts: [] }, ...long]
-    const small = Model.open(checkpoint, runtime, MIB)
-    const need = asked(
-      failure(() => small.plan(prompts)),
-      /^for a prompt of 160 tokens$/,
-    )
-    await expect(small.knockout(prompts)).rejects.toThrow(InputError)
-    const enough = Model.open(checkpoint, runtime, need)
-    const ample = Model.open(checkpoint, runtime, 1024 * MIB)
-    expect(enough.plan(prompts).batches.length).toBeGreaterThan(ample.plan(prompts).batches.length)
-    const [a, b] = [await enough.knockout(prompts), await ample.knockout(prompts)]
-    const probs = (results: typeof a) =>
-      results.flatMap((result) => [result.base, ...result.knockouts]).map(({ prob }) => prob)
-    expect(maxDifference(probs(a), probs(b))).toBeLessThanOrEqual(BATCH_TOLERANCE)
-    for (const model of [small, enough, ample]) await model.close()
-  })
-
-  it('may be less than all layers: then they are loaded in turn, once for all batches', async () => {
-    const N_LAYERS = 24
-    // Layers of 1.2 MiB that share their tensors, as only their size matters.
-    const { config, tensors } = randomMamba(1, {
-      nLayers: 1,
-      dModel: 400,
-      dInner: 256,
-      dState: 2,
-      dtRank: 2,
-      convKernel: 4,
-      vocabSize: 16,
-    })
-    const layers = Array.from({ length: N_LAYERS }, (_, layer) =>
-      [...tensors].map(([name, tensor]) => [name.replace('.0.', `.${layer}.`), tensor] as const),
-    )
-    const checkpoint = referenceCheckpoint({
-      config: { ...config, nLayers: N_LAYERS },
-      tensors: new Map(layers.flat()),
-    })
-    const prompts = Array.from({ length: 12 }, (_, p) => ({
-      ids: [p, 3, 14, 5, 1],
-      answer: p,
-      knockouts: [0, 1, 2, 3].map((source) => ({
-        layers: windowLayers(source, 9),
-        sources: [source],
-        targets: [4],
-        features: 'all' as const,
-      })),
-    }))
-    const used = await Promise.all(
-      [42 * MIB, 1024 * MIB].map(async (memory) => {
-        let created = 0
-        const counting: Runtime = {
-          ...runtime,
-          createSession: (graph) => {
-            created++
-            return runtime.createSession(graph)
-          },
-        }
-        const model = Model.open(checkpoint, counting, memory)
-        const batches = model.plan(prompts).batches.length
-        const results = await model.knockout(prompts)
-        const first = created
-        expect(await model.knockout(prompts)).toEqual(results)
-        await model.close()
-        return { results, batches, first, again: created - first }
-      }),
-    )
-    const [streamed, resident] = used
-    expect(resident).toMatchObject({ batches: 1, first: N_LAYERS + 1, again: 0 })
-    expect(streamed.batches).toBeGreaterThan(1)
-    expect(streamed.first).toBe(N_LAYERS + 1)
-    // Those that fit are still there.
-    expect(streamed.again).toBeGreaterThan(0)
-    expect(streamed.again).toBeLessThan(N_LAYERS)
-    streamed.results.forEach(({ base, knockouts }, p) => {
-      const same = resident.results[p]
-      expect(Math.abs(base.prob - same.base.prob)).toBeLessThanOrEqual(BATCH_TOLERANCE)
-      knockouts.forEach(({ prob }, k) => {
-        expect(Math.abs(prob - same.knockouts[k].prob)).toBeLessThanOrEqual(BATCH_TOLERANCE)
-      })
-    })
   })
 })

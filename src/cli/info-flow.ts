@@ -37,7 +37,7 @@ export function infoFlowCommand(program: Command): void {
   withOutputOptions(withModelOptions(withFactOptions(command)))
     .addHelpText(
       'after',
-      '\nExample:\n  factflow info-flow --relation country_capital --flows subject subject:context-dependent first --png flow.png',
+      '\nExample:\n  factflow info-flow -r country_capital --flows subject:all first --png flow.png',
     )
     .action(async (options: InfoFlowCommandOptions) => {
       const flows = options.flows?.map((text) => parseFlow(text, '--flows'))

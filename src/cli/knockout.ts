@@ -37,15 +37,18 @@ export function knockoutCommand(program: Command): void {
       `
 A line in:
   {"id":"a","tokens":[5,9,2],"answer":7,"output":"probs",
-   "knockouts":[{"layers":[0,1,2],"sources":[1],"targets":[2],"features":"all"}]}
+   "knockouts":[{"layers":[0,1],"sources":[1],"targets":[2],"features":"all"}]}
 A line out:
   {"id":"a","base":{"prob":0.1,"rank":3,"top":4,"probs":[...]},
    "knockouts":[{"prob":0.02,"rank":9,"top":4,"probs":[...]}]}
 
-output is "answer" (default: no probs) or "probs" (the whole distribution; answer may then be missing).
-features is all, context-dependent or context-independent. Positions and layers count from 0.
-id is any text or number and comes back; knockouts may be missing.
-A bad line gives {"id":...,"error":"..."} in its place, the others are still answered, and the exit code is 1.`,
+id is a text or a number and comes back. Positions and layers count from 0.
+output is "answer" (default: no probs) or "probs" (the whole distribution at
+the last position; answer may then be missing). knockouts may be missing, too.
+features is "all" (default), "context-dependent" or "context-independent".
+
+A bad line gives {"id":...,"error":"..."} in its place, the others are still
+answered, and the exit code is 1.`,
     )
     .action(async (options: ModelOptions & { input?: string }) => {
       const where = options.input === undefined ? 'standard input' : `--input ${show(options.input)}`

@@ -32,7 +32,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: () => {} })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 some inputs failed, 2 usage or unusable input, 70 a fault of factflow.',
+      '\nExit codes: 0 done, 1 some inputs failed, 2 usage or unusable input,\n70 a fault of factflow.',
     )
   for (const add of [
     demoCommand,

@@ -15,12 +15,14 @@ export function width(): number {
   return Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, columns))
 }
 
-/** Colours of standard output; none when it is not a terminal or NO_COLOR is set, unless FORCE_COLOR is. */
+/** Colours of standard output; none when it is not a terminal or NO_COLOR is set and not empty, unless FORCE_COLOR is. */
 export function colors(stream: Pick<WriteStream, 'isTTY'> = process.stdout): Colors {
   const { env } = process
   const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false'
   if (!forced && (env.NO_COLOR || !stream.isTTY)) return 0
-  const depth = tty.WriteStream.prototype.getColorDepth.call(stream as WriteStream, env)
+  // NO_COLOR has been heard: Node takes an empty one for set, and warns when FORCE_COLOR overrules it.
+  const rest = { ...env, NO_COLOR: undefined }
+  const depth = tty.WriteStream.prototype.getColorDepth.call(stream as WriteStream, rest)
   return depth === 24 ? 16777216 : depth === 8 ? 256 : depth === 4 ? 16 : 0
 }
 

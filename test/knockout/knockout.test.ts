@@ -32,7 +32,12 @@ describe('checkKnockout', () => {
     ['targets', 'prompt', 5],
   ])('says what is wrong with %s', (list, whole, size) => {
     for (const value of [-1, size, 0.5, Number.NaN, '1', null]) {
-      const got = typeof value === 'number' ? String(value) : typeof value === 'number' ? String(value) : JSON.stringify(value)
+      const got =
+        typeof value === 'number'
+          ? String(value)
+          : typeof value === 'number'
+            ? String(value)
+            : JSON.stringify(value)
       expect(complaint({ [list]: [0, value] })).toBe(
         `in.jsonl:7: ${list} must be whole numbers from 0 to ${size - 1} (the ${whole} has ${size}), got ${got}; change it`,
       )

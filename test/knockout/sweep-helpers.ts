@@ -1,26 +1,32 @@
 /** The sweep without `Model`: any batch limits and any budget for loaded layers. */
 import { type PlanLimits, planSweep } from '../../src/knockout/plan.js'
-import type { ModelSessions } from '../../src/knockout/sessions.js'
+import { ModelSessions } from '../../src/knockout/sessions.js'
 import { type BatchResult, type Prediction, sweepBatches } from '../../src/knockout/sweep.js'
 import type { KnockoutPrompt, KnockoutResult } from '../../src/model.js'
 import type { ModelSpec } from '../../src/models/architecture.js'
+import { openModel } from '../../src/models/registry.js'
 import { nodeRuntime } from '../../src/runtime/node.js'
 import type { Runtime, Tensors } from '../../src/runtime/runtime.js'
+import { referenceCheckpoint } from '../helpers/checkpoint.js'
+import type { ReferenceModel } from '../reference/mamba.js'
 
 /** One thread: the models are small, and results do not depend on the machine. */
 export const runtime = nodeRuntime({ threads: 1 })
 
 export const NO_LIMITS: PlanLimits = { rows: 1e9, bytes: 1e15 }
 
-/**
- * Whole distributions for `prompts`. `together`: batches of one kind share each layer's load, as they do when layers
- * are loaded in turn.
- */
+export interface SweepHow {
+  readonly limits?: PlanLimits
+  /** Batches of one kind share each layer's load, as they do when layers are loaded in turn. */
+  readonly together?: boolean
+}
+
+/** Whole distributions for `prompts`. */
 export async function sweepAll(
   spec: ModelSpec,
   sessions: ModelSessions,
   prompts: readonly KnockoutPrompt[],
-  { limits = NO_LIMITS, together = false }: { limits?: PlanLimits; together?: boolean } = {},
+  { limits = NO_LIMITS, together = false }: SweepHow = {},
 ): Promise<KnockoutResult[]> {
   const { batches, unchanged } = planSweep(prompts, spec.costs, limits)
   const options = { answers: prompts.map(({ answer }) => answer), probs: true, headRows: 7 }
@@ -51,6 +57,36 @@ export async function sweepAll(
   })
 }
 
+export interface SessionSettings extends SweepHow {
+  /** Bytes of layers that stay loaded; default all. */
+  readonly budget?: number
+  readonly on?: Runtime
+}
+
+/** Use sessions of a reference model. */
+export async function withSessions<T>(
+  reference: ReferenceModel,
+  { budget = Number.POSITIVE_INFINITY, on = runtime }: SessionSettings,
+  use: (sessions: ModelSessions) => Promise<T>,
+): Promise<T> {
+  const sessions = new ModelSessions(openModel(referenceCheckpoint(reference)), on, budget)
+  try {
+    return await use(sessions)
+  } finally {
+    await sessions.release()
+  }
+}
+
+/** Sweep over a reference model's weights, with sessions of its own. */
+export function swept(
+  reference: ReferenceModel,
+  prompts: readonly KnockoutPrompt[],
+  how: SessionSettings = {},
+): Promise<KnockoutResult[]> {
+  const spec = openModel(referenceCheckpoint(reference))
+  return withSessions(reference, how, (sessions) => sweepAll(spec, sessions, prompts, how))
+}
+
 /** What a session gave back: rows of the residual stream after a layer, or the head's answers. */
 export interface Recorded {
   readonly model: string
@@ -77,14 +113,14 @@ export function recordingRuntime(): Runtime & { readonly recorded: Recorded[] } 
   }
 }
 
-/** Largest absolute difference of two vectors of one length. */
+/** Largest absolute difference of two vectors of one length; NaN if there is one. */
 export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new Error(`maxDifference: lengths ${a.length} and ${b.length}`)
   let max = 0
   for (let i = 0; i < a.length; i++) {
-    // NaN must not pass for small.
     const difference = Math.abs(a[i] - b[i])
-    if (!(difference <= max)) max = difference
+    if (Number.isNaN(difference)) return difference
+    max = Math.max(max, difference)
   }
   return max
 }
