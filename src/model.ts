@@ -55,6 +55,11 @@ function loadingBytes({ layerBytes, headBytes }: ModelCosts): number {
   return LOADING_COPIES * Math.max(layerBytes, headBytes)
 }
 
+/** Bytes of all that can stay loaded: the layers of both kinds and the head. */
+function allBytes({ nLayers, costs }: ModelSpec): number {
+  return 2 * nLayers * costs.layerBytes + costs.headBytes
+}
+
 export class Model {
   /** What the user called it. */
   readonly name: string
@@ -71,11 +76,10 @@ export class Model {
     /** Bytes that weights and rows may take. */
     readonly memory: number,
   ) {
-    const { costs, nLayers } = spec
+    const { costs } = spec
     this.name = spec.name
-    const all = nLayers * costs.layerBytes + costs.headBytes
     const rest = memory - loadingBytes(costs)
-    const weights = Math.min(all, WEIGHTS_SHARE * rest)
+    const weights = Math.min(allBytes(spec), WEIGHTS_SHARE * rest)
     this.#sessions = new ModelSessions(spec, runtime, weights)
     this.#rowBudget = rest - weights
     const headRowBytes = HEAD_TEMPORARIES * 4 * spec.vocabSize
@@ -132,14 +136,14 @@ export class Model {
   plan(prompts: readonly KnockoutPrompt[]): Plan {
     const limit = this.#rowBudget / 2
     const plan = planSweep(prompts, this.spec.costs, { rows: BATCH_ROWS, bytes: limit })
-    const { costs, nLayers } = this.spec
+    const { costs } = this.spec
     const needs = plan.batches.map((batch) => ({
       tokens: batch.tokens,
       bytes: batchBytes(costs, batch.tokens, batch.suffix, batch.prompts),
     }))
     const most = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a), { tokens: 0, bytes: 0 })
     if (most.bytes > limit) {
-      const resident = nLayers * costs.layerBytes + costs.headBytes + 2 * most.bytes
+      const resident = allBytes(this.spec) + 2 * most.bytes
       const need = loadingBytes(costs) + Math.min(resident, (2 * most.bytes) / (1 - WEIGHTS_SHARE))
       throw tooLittle(`for a prompt of ${most.tokens} tokens`, need, this.memory)
     }

@@ -30,10 +30,12 @@ export function summary({ curves, window, nLayers }: InfoFlow): string {
   const [first, second] = whole
   if (first) {
     const point = strongest(first)
-    const place = point.firstLayer >= (nLayers - window) / 2 ? 'late' : 'early'
+    const place = point.firstLayer >= (nLayers - window) / 2 ? ', late in the model' : ', early in the model'
     const next = second ? `, before ${flowLabel(second.flow)} (${strongest(second).mean.toFixed(1)} %)` : ''
     sentences.push(
-      `The answer's probability suffers most when ${flowLabel(first.flow)} is cut in ${layers(point, window)} of ${nLayers}, ${place} in the model: ${effect(point)}${next}.`,
+      point.mean < 0
+        ? `The answer's probability suffers most when ${flowLabel(first.flow)} is cut in ${layers(point, window)} of ${nLayers}${window < nLayers ? place : ''}: ${effect(point)}${next}.`
+        : "No cut lowers the answer's probability on average.",
     )
   }
   const subject = (features: string): FlowCurve | undefined =>
@@ -44,9 +46,9 @@ export function summary({ curves, window, nLayers }: InfoFlow): string {
   if (dependent && independent) {
     const [d, i] = [strongest(dependent), strongest(independent)]
     const numbers = `cutting the context-dependent ones costs ${effect(d)}, the context-independent ones ${effect(i)}`
-    if (d.high < i.low)
+    if (d.high < Math.min(0, i.low))
       sentences.push(`The subject's facts flow through its context-dependent features: ${numbers}.`)
-    else if (i.high < d.low)
+    else if (i.high < Math.min(0, d.low))
       sentences.push(`The subject's facts flow through its context-independent features: ${numbers}.`)
     else sentences.push(`The subject's two kinds of features do not differ clearly: ${numbers}.`)
   }

@@ -41,6 +41,18 @@ describe('the strongest cut', () => {
     expect(at(6, 1)).toContain('cut in layer 6 of 12, late in the model')
   })
 
+  it('has no depth when the window is the whole model', () => {
+    expect(summary(flow(12, curve('subject', 'all', point(0, -10))))).toContain(
+      'cut in layers 0-11 of 12: -10.0 %',
+    )
+  })
+
+  it('is none when every cut raises the probability', () => {
+    expect(summary(flow(3, curve('first', 'all', point(2, 3), point(4, 0.5))))).toBe(
+      "No cut lowers the answer's probability on average.",
+    )
+  })
+
   it('alone has no next', () => {
     expect(summary(flow(3, SUBJECT))).toMatch(/\(95 % interval -40\.3 to -31\.9\)\.$/)
   })
@@ -71,6 +83,10 @@ describe("the subject's features", () => {
     expect(summary(flow(3, dependent(-20, -10), independent(-40, -30)))).toMatch(
       /^The subject's facts flow through its context-independent features: cutting the context-dependent ones costs -15\.0 %/,
     )
+  })
+
+  it('do not differ clearly where neither cut costs anything for certain', () => {
+    expect(summary(flow(3, dependent(0.5, 1), independent(2, 3)))).toMatch(/do not differ clearly/)
   })
 
   it('do not differ clearly where the intervals meet', () => {
