@@ -15,7 +15,8 @@ export function show(value: unknown, max = 60): string {
     // JSON has no word for NaN and the infinities.
     text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   } catch {
-    text = String(value)
+    // Circular or too deep.
+    text = Object.prototype.toString.call(value)
   }
   return text.length > max ? `${text.slice(0, max - 1)}…` : text
 }

@@ -245,6 +245,7 @@ export class Model {
 
 function tooLittle(what: string, need: number, got: number): InputError {
   // Rounded apart, so that what is asked for is more than what there is, and enough.
-  const [least, given] = [Math.ceil(need / 2 ** 20), Math.floor(got / 2 ** 20)]
-  return new InputError(`--memory: ${what} ${least} MiB are needed, got ${given} MiB; give more memory`)
+  const given = got < 2 ** 20 ? `${Math.floor(got)} bytes` : `${Math.floor(got / 2 ** 20)} MiB`
+  const least = `${Math.ceil(need / 2 ** 20)} MiB`
+  return new InputError(`--memory: ${what} ${least} are needed, got ${given}; give more memory`)
 }

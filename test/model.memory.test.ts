@@ -22,10 +22,13 @@ describe('--memory', () => {
   function asked(error: unknown, rule: RegExp): number {
     expect(error).toBeInstanceOf(InputError)
     const { message } = error as InputError
-    const found = /^--memory: (.+) (\d+) MiB are needed, got (\d+) MiB; give more memory$/.exec(message)
+    const found = /^--memory: (.+) (\d+) MiB are needed, got (\d+) (MiB|bytes); give more memory$/.exec(
+      message,
+    )
     expect(found, message).not.toBeNull()
     expect(found![1]).toMatch(rule)
-    expect(Number(found![2])).toBeGreaterThan(Number(found![3]))
+    const unit = found![4] === 'MiB' ? MIB : 1
+    expect(Number(found![2]) * MIB).toBeGreaterThan(Number(found![3]) * unit)
     return Number(found![2]) * MIB
   }
 

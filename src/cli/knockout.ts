@@ -1,19 +1,15 @@
 /** `factflow knockout`: the raw interface, JSON Lines in and out, for scripts in any language. */
-import { createReadStream } from 'node:fs'
 import process from 'node:process'
-import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { InputError, show } from '../errors.js'
 import type { Knockout } from '../knockout/knockout.js'
 import type { Prediction } from '../knockout/sweep.js'
 import type { KnockoutPrompt, Model } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
-import { systemReason } from '../results/whole-file.js'
+import { lines } from './lines.js'
 import { type ModelOptions, withModel, withModelOptions } from './options.js'
-import { note, print } from './terminal.js'
+import { print } from './terminal.js'
 
-/** Lines answered in one sweep. */
-const LINES_AT_ONCE = 256
 /** Probabilities that are kept until their lines are written: 64 MiB, and what its line takes as text at most. */
 const PROBS_AT_ONCE = 2 ** 24
 
@@ -51,72 +47,9 @@ A bad line gives {"id":...,"error":"..."} in its place, the others are still
 answered, and the exit code is 1.`,
     )
     .action(async (options: ModelOptions & { input?: string }) => {
-      const where = options.input === undefined ? 'standard input' : `--input ${show(options.input)}`
-      const failed = await withModel(options, (model) =>
-        answerLines(model, lines(open(options.input), where), print),
-      )
+      const failed = await withModel(options, (model) => answerLines(model, lines(options.input), print))
       if (failed > 0) process.exitCode = 1
     })
-}
-
-/** The file, or standard input. */
-function open(file?: string): Readable {
-  if (file !== undefined) return createReadStream(file)
-  if (process.stdin.isTTY) note('reading JSON Lines from the terminal, Ctrl-D ends; --help shows their form')
-  return process.stdin
-}
-
-/**
- * Lines as they come, in blocks: what has arrived is answered together.
- * @throws InputError when the input cannot be read
- */
-async function* lines(input: Readable, where: string): AsyncGenerator<string[]> {
-  const waiting: string[] = []
-  let rest = ''
-  let ended = false
-  let failure: Error | undefined
-  let wake = (): void => {}
-  // Not node:readline: it ends a line at U+2028 and U+2029, too, which a JSON text may hold.
-  input.setEncoding('utf8')
-  input.on('data', (chunk: string) => {
-    const [first, ...more] = chunk.split('\n')
-    rest += first
-    for (const line of more) {
-      waiting.push(rest)
-      rest = line
-    }
-    if (waiting.length >= 4 * LINES_AT_ONCE) input.pause()
-    wake()
-  })
-  input.on('end', () => {
-    waiting.push(rest)
-    ended = true
-    wake()
-  })
-  input.on('error', (error) => {
-    failure = error
-    wake()
-  })
-  try {
-    for (;;) {
-      if (failure) {
-        throw new InputError(`${where}: must be readable, got ${systemReason(failure)}; check the path`)
-      } else if (waiting.length > 0) {
-        yield waiting.splice(0, LINES_AT_ONCE)
-        input.resume()
-      } else if (ended) {
-        return
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-        // Let the rest of what has arrived come in, so that it shares the sweep.
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    }
-  } finally {
-    input.destroy()
-  }
 }
 
 /** Answer blocks of lines in order; returns how many lines were bad. */
@@ -211,10 +144,6 @@ function parseLine(model: Model, line: string, number: number): Request | { id: 
     return request
   } catch (error) {
     if (error instanceof InputError) return { id, error: error.message }
-    // What is nested a thousand times and more can be read, but not shown.
-    if (error instanceof RangeError) {
-      return { id, error: `${where}: must be JSON of the documented form, got deeper nesting; see --help` }
-    }
     throw error
   }
 }

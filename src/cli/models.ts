@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import stringWidth from 'string-width'
 import { embeddedModels } from '../checkpoints/embedded.js'
 import { openFolder } from '../checkpoints/folder.js'
+import { wrap } from '../figures/text.js'
 import { openModel } from '../models/registry.js'
-import { print } from './terminal.js'
+import { print, width } from './terminal.js'
 
 export interface ModelEntry {
   readonly name: string
@@ -57,7 +58,7 @@ function megabytes(bytes: number): string {
 
 function table(entries: readonly ModelEntry[]): string {
   const rows = [
-    ['MODEL', 'ARCHITECTURE', 'LAYERS', 'WIDTH', 'VOCABULARY', 'ON DISK', 'IN MEMORY'],
+    ['MODEL', 'TYPE', 'LAYERS', 'WIDTH', 'VOCAB', 'DISK', 'MEMORY'],
     ...entries.map((e) => [
       e.name,
       e.architecture,
@@ -74,5 +75,6 @@ function table(entries: readonly ModelEntry[]): string {
       .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
       .join('  '),
   )
-  return `${lines.join('\n')}\n\nAny folder in Hugging Face layout of these architectures works, too: --model DIR`
+  const more = 'Any folder in Hugging Face layout with a model of these types works, too: --model DIR'
+  return [...lines, '', ...wrap(more, width())].join('\n')
 }

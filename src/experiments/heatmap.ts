@@ -44,7 +44,7 @@ export function heatmapQuestion(
     const targets = rolePositions(target, { length: prompt.ids.length, subject: prompt.subject })
     if (targets.length === 0) {
       throw new InputError(
-        `fact ${show(prompt.fact.id)}: the target must have tokens in the prompt, got role ${target} without any; choose another target`,
+        `target: the role must have tokens in prompt ${show(prompt.fact.prompt)}, got ${target} without any; choose another role`,
       )
     }
     return prompt.ids.flatMap((_, source): Knockout[] =>

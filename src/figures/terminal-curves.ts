@@ -180,8 +180,8 @@ function legend(curves: readonly Curve[], width: number, colors: Colors): string
   const single = extremes.every((point) => point.n === 1)
   const change = extremes.map((_, c) => (single ? means[c] : `${means[c]} ± ${halves[c]}`))
   const tails = [
-    extremes.map((_, c) => `${change[c]}  at layer ${layers[c]}${single ? '' : `  n = ${counts[c]}`}`),
-    extremes.map((_, c) => `${change[c]}  at ${layers[c]}`),
+    extremes.map((_, c) => `${change[c]}  from layer ${layers[c]}${single ? '' : `  n = ${counts[c]}`}`),
+    extremes.map((_, c) => `${change[c]}  from ${layers[c]}`),
   ]
   const labels = curves.map((curve) => visibleText(curve.label))
   const widest = Math.max(...labels.map((label) => stringWidth(label)))

@@ -10,7 +10,7 @@ export function requireTensors(
   for (const [name, expected] of Object.entries(tensors)) {
     if (!checkpoint.has(name)) {
       throw new InputError(
-        `${checkpoint.name}: the config asks for tensor ${name} of shape [${expected}], the weights lack it; use a complete checkpoint of this model`,
+        `${checkpoint.name}: the weights must hold tensor ${name} of shape [${expected}], got none; use a complete checkpoint of this model`,
       )
     }
     const got = checkpoint.shape(name)

@@ -92,7 +92,7 @@ it('needs a window that fits, and a token of the target role', () => {
     '--window: a window must have from 1 to 24 layers (the model has 24), got 0; change it',
   )
   expect(() => heatmapQuestion(N_LAYERS, prompts, { window: 9, target: 'context' })).toThrow(
-    'fact "os": the target must have tokens in the prompt, got role context without any; choose another target',
+    /^target: the role must have tokens in prompt ".*", got context without any; choose another role$/,
   )
 })
 

@@ -118,7 +118,7 @@ describe('drawCurves', () => {
         most.mean.toFixed(1),
         '±',
         half.toFixed(1),
-        'at layer',
+        'from layer',
         most.firstLayer,
         'n = 31',
       ].join(' ')

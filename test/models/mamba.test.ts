@@ -140,7 +140,7 @@ describe('tensors', () => {
   test.each(names)('without %s', async (name) => {
     const message = await inputError(() => mamba.open(changed(name)))
     const { shape } = model.tensors.get(name)!
-    expect(message).toContain(`m: the config asks for tensor ${name} of shape [${shape}]`)
+    expect(message).toContain(`m: the weights must hold tensor ${name} of shape [${shape}]`)
   })
 
   test.each(names)('with a wrong shape of %s', async (name) => {

@@ -26,7 +26,7 @@ describe('requireTensors', () => {
 
   test('a missing tensor: which one, of which shape', async () => {
     expect(await inputError(() => requireTensors(checkpoint(), { a: [2, 3], 'mixer.D': [7, 1] }))).toBe(
-      'my model: the config asks for tensor mixer.D of shape [7,1], the weights lack it; use a complete checkpoint of this model',
+      'my model: the weights must hold tensor mixer.D of shape [7,1], got none; use a complete checkpoint of this model',
     )
   })
 
