@@ -109,14 +109,13 @@ print(
 )
 print('')
 print('prompts   ms/prompt   ms/knockout   layer-rows/s   GFLOP/s   whole runs / sweep')
-let lastRate = 0
+let last = { ms: 0, layerFlops: 0, headFlops: 0 }
 for (const count of [1, 8, 32]) {
   const work = prompts(count, nLayers, vocabSize)
   const ms = await fastest(count === 32 ? 2 : 4, () => model.knockout(work))
   const plan = model.plan(work)
   const rows = plan.batches.reduce((sum, batch) => sum + layerRows(batch, nLayers), 0)
-  const flops = rows * costs.layerFlops + (plan.runs + count) * costs.headFlops
-  lastRate = flops / ms / 1e6
+  last = { ms, layerFlops: rows * costs.layerFlops, headFlops: (plan.runs + count) * costs.headFlops }
   const columns = [
     String(count).padStart(7),
     (ms / count).toFixed(1).padStart(12),
@@ -124,7 +123,7 @@ for (const count of [1, 8, 32]) {
     Math.round((rows / ms) * 1000)
       .toLocaleString('en')
       .padStart(15),
-    lastRate.toFixed(0).padStart(10),
+    ((last.layerFlops + last.headFlops) / ms / 1e6).toFixed(0).padStart(10),
     `${((wholeRun * perPrompt) / (ms / count)).toFixed(1)} x`.padStart(21),
   ]
   print(columns.join(''))
@@ -143,8 +142,9 @@ const headRate = await matrixRate(256, [[vocabSize, dModel]])
 print(
   `matrix products alone, 256 rows: layer ${layerRate.toFixed(0)} GFLOP/s, unembedding ${headRate.toFixed(0)} GFLOP/s`,
 )
+const products = (last.layerFlops / layerRate + last.headFlops / headRate) / 1e6
 print(
-  `the sweep over 32 prompts runs at ${((100 * lastRate) / layerRate).toFixed(0)} % of the layer's own matrix-product rate`,
+  `the matrix products of the sweep over 32 prompts would take ${((100 * products) / last.ms).toFixed(0)} % of its time at these rates`,
 )
 print(
   `peak memory of the process: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB (weights ${Math.round((nLayers * costs.layerBytes + costs.headBytes) / 2 ** 20)} MiB)`,
