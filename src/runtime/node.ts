@@ -37,8 +37,10 @@ function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The CPU runtime of Node. */
+/** The CPU runtime of Node. ONNX Runtime's telemetry is off unless ORT_DISABLE_TELEMETRY is set to 0. */
 export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
+  // From version 1.29 on ONNX Runtime reports its use to its maker unless told not to before its first session.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1'
   const threads = options.threads ?? os.availableParallelism()
   if (!Number.isInteger(threads) || threads < 1) {
     throw new InputError(

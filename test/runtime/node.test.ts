@@ -20,6 +20,20 @@ function product(name = 'product'): OnnxModel {
   return g.build()
 }
 
+test("ONNX Runtime's telemetry is off, unless the user has decided otherwise", () => {
+  const before = process.env.ORT_DISABLE_TELEMETRY
+  try {
+    delete process.env.ORT_DISABLE_TELEMETRY
+    nodeRuntime()
+    expect(process.env.ORT_DISABLE_TELEMETRY).toBe('1')
+    process.env.ORT_DISABLE_TELEMETRY = '0'
+    nodeRuntime()
+    expect(process.env.ORT_DISABLE_TELEMETRY).toBe('0')
+  } finally {
+    process.env.ORT_DISABLE_TELEMETRY = before ?? '1'
+  }
+})
+
 describe('threads', () => {
   test.each([
     [0, '0'],
