@@ -49,6 +49,7 @@ export function randomMamba(size: RandomMambaSize): Checkpoint {
     config,
     configFile: name,
     bytes: 0,
+    names: () => [...shapes.keys()],
     has: (tensor) => shapes.has(tensor),
     shape: (tensor) => shapes.get(tensor)!,
     tensor: async (tensor, shape) => fill(tensor, shape, 0, shape[0]!),

@@ -14,6 +14,8 @@ export interface Checkpoint {
   readonly configFile: string
   /** Total size of the weight files in bytes. */
   readonly bytes: number
+  /** Names of all tensors. */
+  names(): readonly string[]
   has(tensor: string): boolean
   /** @throws InputError when the checkpoint lacks the tensor. */
   shape(tensor: string): readonly number[]
@@ -188,6 +190,10 @@ class OpenCheckpoint implements Checkpoint {
 
   get bytes(): number {
     return this.#weights.shards.reduce((sum, shard) => sum + shard.bytes, 0)
+  }
+
+  names(): readonly string[] {
+    return [...this.#weights.tensors.keys()]
   }
 
   has(tensor: string): boolean {

@@ -152,12 +152,9 @@ export const mamba: Architecture = {
     const embedding = 'backbone.embeddings.weight'
     const unembedding = !c.tied || checkpoint.has('lm_head.weight') ? 'lm_head.weight' : embedding
     const table = [c.vocabSize, c.dModel] as const
-    for (let layer = 0; layer < c.nLayers; layer++) requireTensors(checkpoint, layerTensors(c, layer))
-    requireTensors(checkpoint, {
-      [embedding]: table,
-      [unembedding]: table,
-      'backbone.norm_f.weight': [c.dModel],
-    })
+    const layers = Array.from({ length: c.nLayers }, (_, layer) => layerTensors(c, layer))
+    const others = { [embedding]: table, [unembedding]: table, 'backbone.norm_f.weight': [c.dModel] }
+    requireTensors(checkpoint, Object.assign({}, ...layers, others), 'backbone.')
     return {
       name: checkpoint.name,
       modelType: 'mamba',

@@ -2,10 +2,18 @@
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
 import { InputError } from '../errors.js'
 
-/** Throws InputError when a tensor is missing or has another shape than the config asks for. */
+/**
+ * Check that a checkpoint and its config are of one model.
+ *
+ * @param tensors names and shapes of all tensors that the config asks for
+ * @param prefix tensors whose names begin so must all be asked for: a config with too few layers, or without a bias
+ *   that the weights have, would give wrong numbers in silence
+ * @throws InputError when a tensor is missing, has another shape or is left unused
+ */
 export function requireTensors(
   checkpoint: Checkpoint,
   tensors: Readonly<Record<string, readonly number[]>>,
+  prefix: string,
 ): void {
   for (const [name, expected] of Object.entries(tensors)) {
     if (!checkpoint.has(name)) {
@@ -19,6 +27,12 @@ export function requireTensors(
         `${checkpoint.name}: tensor ${name} must have shape [${expected}] by ${checkpoint.configFile}, got [${got}]; use the config and weights of one model`,
       )
     }
+  }
+  const unused = checkpoint.names().find((name) => name.startsWith(prefix) && !Object.hasOwn(tensors, name))
+  if (unused !== undefined) {
+    throw new InputError(
+      `${checkpoint.name}: the weights must hold nothing that ${checkpoint.configFile} does not use, got tensor ${unused}; use the config and weights of one model`,
+    )
   }
 }
 

@@ -39,6 +39,7 @@ export function memoryCheckpoint(
     config,
     configFile: `${name}/config.json`,
     bytes: Array.from(tensors.values()).reduce((sum, { data }) => sum + 4 * data.length, 0),
+    names: () => [...tensors.keys()],
     has: (tensor) => tensors.has(tensor),
     shape: (tensor) => find(tensor).shape,
     tensor: async (tensor, shape) => Float32Array.from(checked(tensor, shape).data),

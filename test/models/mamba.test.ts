@@ -151,6 +151,16 @@ describe('tensors', () => {
     expect(message).toContain(`got [${turned}]`)
   })
 
+  test.each([
+    [{ num_hidden_layers: 1 }, 'backbone.layers.1.'],
+    [{ use_conv_bias: false }, 'backbone.layers.0.mixer.conv1d.bias'],
+  ])('a config that leaves some unused, %o', async (lie, unused) => {
+    const message = await inputError(() =>
+      mamba.open(memoryCheckpoint({ ...config, ...lie }, model.tensors, 'm')),
+    )
+    expect(message).toContain(`m/config.json does not use, got tensor ${unused}`)
+  })
+
   test('biases that the config does not name are not asked for', () => {
     const plain = randomMamba(1, { ...SHAPE, useConvBias: false })
     expect(Array.from(plain.tensors.keys()).filter((name) => name.endsWith('bias'))).toEqual([
