@@ -153,7 +153,7 @@ describe('tensors', () => {
 
   test.each([
     [{ num_hidden_layers: 1 }, 'backbone.layers.1.'],
-    [{ use_conv_bias: false }, 'backbone.layers.0.mixer.conv1d.bias'],
+    [{ use_bias: false }, 'backbone.layers.0.mixer.in_proj.bias'],
   ])('a config that leaves some unused, %o', async (lie, unused) => {
     const message = await inputError(() =>
       mamba.open(memoryCheckpoint({ ...config, ...lie }, model.tensors, 'm')),
