@@ -5,7 +5,13 @@ import { type Command, Option } from 'commander'
 import { InputError, show } from '../errors.js'
 import { evaluate } from '../experiments/evaluate.js'
 import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
-import { type InfoFlow, infoFlow, infoFlowFigure, PAPER_FLOWS } from '../experiments/info-flow.js'
+import {
+  type InfoFlow,
+  infoFlow,
+  infoFlowFigure,
+  infoFlowSubtitle,
+  PAPER_FLOWS,
+} from '../experiments/info-flow.js'
 import { summary } from '../experiments/summary.js'
 import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
@@ -26,7 +32,7 @@ import {
   withModelOptions,
 } from './options.js'
 import { withProgress } from './progress.js'
-import { colors, print, width } from './terminal.js'
+import { colors, plural, print, width } from './terminal.js'
 import { cutOf, promptTitle, says } from './trace.js'
 
 interface DemoOptions extends ModelOptions {
@@ -74,11 +80,11 @@ async function demo(model: Model, { model: name, data, out, limit }: DemoOptions
   const map = maps.reduce((a, b) => (subjectLoss(b) > subjectLoss(a) ? b : a))
   const { fact } = map.prompt
   say(
-    `2. Ran ${count(flow.measurements.length)} knockouts on ${some.length} known facts: ${PAPER_FLOWS.length} flows in every window of ${window} layers.`,
+    `2. Ran ${count(flow.measurements.length)} knockouts on ${plural(some.length, 'known fact')}: ${PAPER_FLOWS.length} flows in every window of ${plural(window, 'layer')}.`,
   )
   print('')
 
-  const subtitle = `${some.length} known facts, window of ${window} layers, mean and 95 % band`
+  const subtitle = infoFlowSubtitle(flow, plural(some.length, 'known fact'))
   const curves = infoFlowFigure(flow, `Information flow in ${model.name}`, subtitle)
   const heatmap = heatmapFigure(
     map,

@@ -1,7 +1,14 @@
 /** `factflow info-flow`: curves over many facts. */
 import type { Command } from 'commander'
 import { InputError } from '../errors.js'
-import { flowLabel, type InfoFlow, infoFlow, infoFlowFigure, parseFlow } from '../experiments/info-flow.js'
+import {
+  flowLabel,
+  type InfoFlow,
+  infoFlow,
+  infoFlowFigure,
+  infoFlowSubtitle,
+  parseFlow,
+} from '../experiments/info-flow.js'
 import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
 import type { CurvesFigure } from '../figures/data.js'
@@ -19,7 +26,7 @@ import {
   withOutputOptions,
 } from './options.js'
 import { withProgress } from './progress.js'
-import { colors, note, print, width } from './terminal.js'
+import { colors, note, plural, print, width } from './terminal.js'
 
 interface InfoFlowCommandOptions extends ModelOptions, FactOptions, FigureOptions {
   readonly window?: number
@@ -64,12 +71,8 @@ async function show(
   chosen: ChosenFacts,
   options: InfoFlowCommandOptions,
 ): Promise<void> {
-  const facts = `${chosen.prompts.length} ${options.unknown ? '' : 'known '}facts of ${options.data}`
-  const figure = curvesOf(
-    result,
-    `Information flow in ${model.name}`,
-    `${facts}, window of ${result.window} layers, mean and 95 % band`,
-  )
+  const facts = `${plural(chosen.prompts.length, options.unknown ? 'fact' : 'known fact')} of ${options.data}`
+  const figure = curvesOf(result, `Information flow in ${model.name}`, infoFlowSubtitle(result, facts))
   await saveFigure(curvesSpec(figure), options)
   if (options.json) print(JSON.stringify(infoFlowJson(model, result, chosen, options.data)))
   else print(drawCurves(figure, { width: width(), height: 20, colors: colors() }))

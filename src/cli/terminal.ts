@@ -26,6 +26,11 @@ export function colors(stream: Pick<WriteStream, 'isTTY'> = process.stdout): Col
   return depth === 24 ? 16777216 : depth === 8 ? 256 : depth === 4 ? 16 : 0
 }
 
+/** `1 fact`, `7,959 facts` */
+export function plural(n: number, noun: string): string {
+  return `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`
+}
+
 /** Print to standard output. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)

@@ -4,7 +4,7 @@
  * depth the information of the source reaches the target.
  */
 import { InputError, show } from '../errors.js'
-import type { CurvesFigure } from '../figures/data.js'
+import type { CurvePoint, CurvesFigure } from '../figures/data.js'
 import { type Knockout, windowLayers, windowStarts } from '../knockout/knockout.js'
 import type { Prediction } from '../knockout/sweep.js'
 import type { Model, SweepSettings } from '../model.js'
@@ -73,6 +73,7 @@ export interface FlowPoint {
   readonly firstLayer: number
   /** Mean over prompts of (p' - p) / p * 100, with its 95 % t interval; percent. */
   readonly mean: number
+  /** NaN (in JSON null) when there is one prompt. */
   readonly low: number
   readonly high: number
   /** Percent of prompts whose most probable token is still the answer. */
@@ -199,6 +200,17 @@ function summarise(
   return { flow, points, withoutRole: prompts - own.length / starts.length }
 }
 
+/** A point as it is drawn: one prompt has no band. */
+function drawn({ firstLayer, mean, low, high, n }: FlowPoint): CurvePoint {
+  return n > 1 ? { firstLayer, mean, low, high, n } : { firstLayer, mean, low: mean, high: mean, n }
+}
+
+/** `200 known facts, window of 9 layers, mean and 95 % band` */
+export function infoFlowSubtitle({ window, curves }: InfoFlow, facts: string): string {
+  const band = curves.some(({ points }) => points.some(({ n }) => n > 1))
+  return `${facts}, window of ${window} layer${window === 1 ? '' : 's'}${band ? ', mean and 95 % band' : ''}`
+}
+
 /** The figure of an info-flow result: curves that have prompts. */
 export function infoFlowFigure(result: InfoFlow, title: string, subtitle?: string): CurvesFigure {
   return {
@@ -209,6 +221,6 @@ export function infoFlowFigure(result: InfoFlow, title: string, subtitle?: strin
     yLabel: 'change of p(answer), %',
     curves: result.curves
       .filter(({ points }) => points.length > 0)
-      .map(({ flow, points }) => ({ label: flowLabel(flow), points: points.map((point) => ({ ...point })) })),
+      .map(({ flow, points }) => ({ label: flowLabel(flow), points: points.map(drawn) })),
   }
 }

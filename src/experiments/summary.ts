@@ -7,7 +7,8 @@ function strongest(curve: FlowCurve): FlowPoint {
 }
 
 /** `-36.1 % (95 % interval -40.3 to -31.9)` */
-function effect({ mean, low, high }: FlowPoint): string {
+function effect({ mean, low, high, n }: FlowPoint): string {
+  if (n === 1) return `${mean.toFixed(1)} % (one prompt)`
   return `${mean.toFixed(1)} % (95 % interval ${low.toFixed(1)} to ${high.toFixed(1)})`
 }
 
@@ -45,6 +46,8 @@ export function summary({ curves, window, nLayers }: InfoFlow): string {
   const [dependent, independent] = [subject('context-dependent'), subject('context-independent')]
   if (dependent && independent) {
     const [d, i] = [strongest(dependent), strongest(independent)]
+    // One prompt says nothing of differences.
+    if (d.n === 1 || i.n === 1) return sentences.join(' ')
     const numbers = `cutting the context-dependent ones costs ${effect(d)}, the context-independent ones ${effect(i)}`
     if (d.high < Math.min(0, i.low))
       sentences.push(`The subject's facts flow through its context-dependent features: ${numbers}.`)

@@ -5,13 +5,13 @@ import { InputError, show } from '../errors.js'
 export interface MeanInterval {
   /** Sample mean. */
   mean: number
-  /** Lower end of the confidence interval of the mean. */
+  /** Lower end of the confidence interval of the mean; NaN for one value, whose spread is unknown. */
   low: number
-  /** Upper end of the confidence interval of the mean. */
+  /** Upper end of the confidence interval of the mean; NaN for one value. */
   high: number
   /** Number of values. */
   n: number
-  /** Sample standard deviation, divisor n - 1; 0 for one value. */
+  /** Sample standard deviation, divisor n - 1; NaN for one value. */
   sd: number
 }
 
@@ -20,8 +20,7 @@ export interface MeanInterval {
  * `mean -+ t(1 - (1 - level) / 2; n - 1) * sd / sqrt(n)`, the interval of SciPy's
  * `stats.t.interval(level, n - 1, loc=mean, scale=sem)`.
  *
- * Where SciPy answers NaN the interval is the mean itself: for one value (its spread is unknown: read `n`) and
- * for values that are all equal (sd = 0).
+ * As in SciPy the interval of one value is NaN. That of values that are all equal is the mean itself (SciPy: NaN).
  *
  * Mean and sd are the corrected two-pass ones (Chan, Golub and LeVeque 1983), so a large common offset costs no
  * accuracy.
@@ -52,7 +51,7 @@ export function meanInterval(values: readonly number[], level = 0.95): MeanInter
     squares += deviation * deviation
   }
   const mean = rough + deviations / n
-  if (n === 1) return { mean, low: mean, high: mean, n, sd: 0 }
+  if (n === 1) return { mean, low: Number.NaN, high: Number.NaN, n, sd: Number.NaN }
 
   const sd = Math.sqrt(Math.max(0, squares - (deviations * deviations) / n) / (n - 1))
   const half = (quantile(0.5 + level / 2, n - 1) * sd) / Math.sqrt(n)

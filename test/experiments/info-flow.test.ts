@@ -214,15 +214,21 @@ describe('infoFlow', () => {
     const result = await infoFlow(model, prompts.slice(0, 1), { window: N_LAYERS, flows: FLOWS.slice(1, 3) })
     expect(result.curves[1]).toEqual({ flow: FLOWS[2], points: [], withoutRole: 1 })
     const [point] = result.curves[0].points
-    // One value has no spread: its interval is the value.
-    expect(point).toMatchObject({ n: 1, low: point.mean, high: point.mean })
+    // One prompt has no interval, and no band in the figure.
+    const { firstLayer, mean } = point
+    expect(point).toMatchObject({ n: 1, low: Number.NaN, high: Number.NaN })
     expect(infoFlowFigure(result, 'Title', 'under it')).toEqual({
       title: 'Title',
       subtitle: 'under it',
       nLayers: N_LAYERS,
       window: N_LAYERS,
       yLabel: 'change of p(answer), %',
-      curves: [{ label: 'subject → last (context-dependent)', points: [point] }],
+      curves: [
+        {
+          label: 'subject → last (context-dependent)',
+          points: [{ firstLayer, mean, low: mean, high: mean, n: 1 }],
+        },
+      ],
     })
   })
 

@@ -53,6 +53,15 @@ describe('the strongest cut', () => {
     )
   })
 
+  it('has no interval on one prompt, and tells nothing of the features', () => {
+    const one = (features: (typeof FEATURE_CATEGORIES)[number], mean: number) =>
+      curve('subject', features, { ...point(5, mean, Number.NaN, Number.NaN), n: 1 })
+    const all = [one('all', -40), one('context-dependent', -39), one('context-independent', -2)]
+    expect(summary(flow(3, ...all))).toBe(
+      "The answer's probability suffers most when subject → last is cut in layers 5-7 of 12, late in the model: -40.0 % (one prompt).",
+    )
+  })
+
   it('alone has no next', () => {
     expect(summary(flow(3, SUBJECT))).toMatch(/\(95 % interval -40\.3 to -31\.9\)\.$/)
   })

@@ -46,8 +46,12 @@ describe('meanInterval', () => {
     expectClose(got.high, high, Math.abs(high))
   })
 
-  it('collapses on the mean for one value and for equal values', () => {
-    expect(meanInterval([-3.5])).toEqual({ mean: -3.5, low: -3.5, high: -3.5, n: 1, sd: 0 })
+  it('does not exist for one value', () => {
+    const none = Number.NaN
+    expect(meanInterval([-3.5])).toEqual({ mean: -3.5, low: none, high: none, n: 1, sd: none })
+  })
+
+  it('collapses on the mean for equal values', () => {
     expect(meanInterval([0.1, 0.1, 0.1])).toEqual({ mean: 0.1, low: 0.1, high: 0.1, n: 3, sd: 0 })
   })
 
