@@ -46,7 +46,7 @@ const HEAD_ROWS = 96
 /** Values of size vocabSize per row that are alive in the head at once. */
 const HEAD_TEMPORARIES = 2
 /** Share of the memory, less what loading takes, that loaded layers may have; the rest is for rows. */
-const WEIGHTS_SHARE = 0.7
+const WEIGHTS_SHARE = 0.5
 /** While a layer is loaded its weights are there as read, in ONNX Runtime and packed for its matrix products. */
 const LOADING_COPIES = 3
 
