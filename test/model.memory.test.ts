@@ -121,7 +121,7 @@ describe('--memory', () => {
     const resident = Model.open(checkpoint, runtime, 1024 * MIB)
     const wanted = await resident.knockout(mixed)
     await resident.close()
-    const streamed = Model.open(checkpoint, counting, 42 * MIB)
+    const streamed = Model.open(checkpoint, counting, 31 * MIB)
     expect(streamed.plan(prompts).batches.length).toBeGreaterThan(1)
     const results = await streamed.knockout(prompts)
     expect(created).toBe(N_LAYERS + 1)
