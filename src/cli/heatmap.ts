@@ -11,6 +11,7 @@ import type { Model } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
 import type { Role } from '../prompts/roles.js'
+import type { Tokenizer } from '../prompts/tokenizer.js'
 import { dataOption, readFacts } from './facts.js'
 import {
   answerOption,
@@ -86,6 +87,12 @@ async function choose(
     }
     return [await prepare(model, prompt, { subject: options.subject, answer: options.answer })]
   }
+  for (const option of ['subject', 'answer'] as const) {
+    if (options[option] === undefined) continue
+    throw new InputError(
+      `--${option}: must not be given with --id, got ${show(options[option])}; the facts have their own`,
+    )
+  }
   const facts = new Map((await readFacts(options.data)).map((fact) => [fact.id, fact]))
   const tokenizer = await model.tokenizer()
   return options.id!.map((id) => {
@@ -106,7 +113,7 @@ async function draw(model: Model, maps: readonly Heatmap[], options: HeatmapComm
   })
   await saveFigure(stack(...figures.map(heatmapSpec)), options)
   if (options.json) {
-    print(JSON.stringify(maps.map((map) => heatmapJson(model, map))))
+    print(JSON.stringify(maps.map((map) => heatmapJson(model, map, tokenizer, options.id !== undefined))))
     return
   }
   for (const figure of figures) print(`${drawHeatmap(figure, { width: width(), colors: colors() })}\n`)
@@ -115,18 +122,22 @@ async function draw(model: Model, maps: readonly Heatmap[], options: HeatmapComm
 function heatmapJson(
   model: Model,
   { prompt, nLayers, window, target, features, base, knocked }: Heatmap,
+  tokenizer: Tokenizer,
+  ofDataSet: boolean,
 ): object {
+  const token = (id: number): object => ({ id, text: tokenizer.tokenText(id) })
   return {
     model: model.name,
-    id: prompt.fact.id,
+    ...(ofDataSet && { id: prompt.fact.id }),
     prompt: prompt.fact.prompt,
+    answer: token(prompt.answer),
     tokens: prompt.tokens.map((token) => token.text),
     subject: prompt.subject,
     nLayers,
     window,
     target,
     features,
-    base: { prob: base.prob, rank: base.rank },
+    base: { prob: base.prob, rank: base.rank, top: token(base.top) },
     prob: knocked.map((row) => row.map(({ prob }) => prob)),
     relativeChange: knocked.map((row) => row.map((prediction) => relativeChange(base, prediction))),
   }

@@ -7,7 +7,7 @@ import {
   infoFlow,
   infoFlowFigure,
   infoFlowSubtitle,
-  parseFlow,
+  parseFlows,
 } from '../experiments/info-flow.js'
 import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
@@ -47,7 +47,7 @@ export function infoFlowCommand(program: Command): void {
       '\nExample:\n  factflow info-flow -r country_capital --flows subject:all first --png flow.png',
     )
     .action(async (options: InfoFlowCommandOptions) => {
-      const flows = options.flows?.map((text) => parseFlow(text, '--flows'))
+      const flows = options.flows && parseFlows(options.flows, '--flows')
       await withModel(options, async (model) => {
         const window = options.window ?? defaultWindow(model.spec.nLayers)
         // An error in it shall not wait for the evaluation.

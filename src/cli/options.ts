@@ -1,5 +1,6 @@
 /** Options that several commands share, and their values. */
 import os from 'node:os'
+import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { InputError, show } from '../errors.js'
 import type { VegaLiteSpec } from '../figures/style.js'
@@ -113,6 +114,9 @@ export function withOutputOptions(command: Command): Command {
     .option('--png <file>', 'write the figure as PNG')
     .hook('preAction', async (_, action) => {
       const { svg, png } = action.opts<FigureOptions>()
+      if (svg !== undefined && png !== undefined && resolve(svg) === resolve(png)) {
+        throw new InputError(`--png: must be another file than --svg, got ${show(png)} for both; change one`)
+      }
       for (const file of [svg, png]) if (file !== undefined) await checkWritable(file)
     })
 }

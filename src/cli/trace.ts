@@ -1,7 +1,7 @@
 /** `factflow trace`: one prompt, its heatmap and curves. */
 import type { Command } from 'commander'
 import { type Heatmap, heatmapFigure } from '../experiments/heatmap.js'
-import { flowLabel, parseFlow, relativeChange } from '../experiments/info-flow.js'
+import { flowLabel, parseFlows, relativeChange } from '../experiments/info-flow.js'
 import { type Trace, trace } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
 import { heatmapSpec } from '../figures/heatmap.js'
@@ -56,8 +56,8 @@ export function traceCommand(program: Command): void {
       '\nExample:\n  factflow trace "The capital city of France is" --subject France --answer Paris',
     )
     .action(async (prompt: string, options: TraceCommandOptions) => {
+      const flows = options.flows && parseFlows(options.flows, '--flows')
       await withModel(options, async (model) => {
-        const flows = options.flows?.map((text) => parseFlow(text, '--flows'))
         const traced = await withProgress('trace', (onProgress) =>
           trace(model, prompt, { ...options, flows, onProgress }),
         )

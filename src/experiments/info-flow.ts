@@ -59,6 +59,20 @@ export function parseFlow(text: string, where: string): Flow {
   return { source: parseRole(source!.trim(), where), target: parseRole(target.trim(), where), features }
 }
 
+/**
+ * Flows from texts, see `parseFlow`.
+ * @throws InputError when one is wrong or stands twice
+ */
+export function parseFlows(texts: readonly string[], where: string): Flow[] {
+  const flows = texts.map((text) => parseFlow(text, where))
+  const labels = flows.map(flowLabel)
+  const again = labels.findIndex((label, i) => labels.indexOf(label) < i)
+  if (again >= 0) {
+    throw new InputError(`${where}: a flow must be given once, got ${show(texts[again])} again; leave it out`)
+  }
+  return flows
+}
+
 /** One knockout of one prompt, measured. */
 export interface FlowMeasurement {
   readonly prompt: PreparedPrompt

@@ -54,6 +54,18 @@ describe('arguments', () => {
       expect.stringMatching(/^--target: must be one of first, last, .*, got "middle"; change it$/),
     ],
     [
+      [...TRACE, '--flows', 'subject', 'first', 'subject>last:all'],
+      '--flows: a flow must be given once, got "subject>last:all" again; leave it out',
+    ],
+    [
+      [...TRACE, '--svg', 'same', '--png', './same'],
+      '--png: must be another file than --svg, got "./same" for both; change one',
+    ],
+    [
+      ['heatmap', '--id', 'capital_of/0003', '--answer', 'x'],
+      '--answer: must not be given with --id, got "x"; the facts have their own',
+    ],
+    [
       [...TRACE, '--target', 'context'],
       expect.stringMatching(/^target: the role must have tokens in prompt .*, got context without any; /),
     ],
