@@ -1,8 +1,9 @@
 /** A model as Hugging Face lays it out: config.json, weights in safetensors files, tokenizer.json. */
 import { InputError, show } from '../errors.js'
 import { decodeText, isObject, parseConfig, parseJson } from './json.js'
-import { openSafetensors, type SafetensorsFile } from './safetensors.js'
+import { openSafetensors } from './safetensors.js'
 import type { ByteSource } from './source.js'
+import type { TensorFile } from './tensor-file.js'
 
 /** An open checkpoint. Tensors are read one by one, when they are asked for: a file is never read whole. */
 export interface Checkpoint {
@@ -80,8 +81,8 @@ export async function openCheckpoint(name: string, files: CheckpointFiles): Prom
 
 /** The weight files, and the one that holds each tensor. */
 interface Weights {
-  readonly shards: readonly SafetensorsFile[]
-  readonly tensors: ReadonlyMap<string, SafetensorsFile>
+  readonly shards: readonly TensorFile[]
+  readonly tensors: ReadonlyMap<string, TensorFile>
 }
 
 async function openWeights(files: CheckpointFiles): Promise<Weights> {
@@ -93,7 +94,7 @@ async function openWeights(files: CheckpointFiles): Promise<Weights> {
   const text = await readText(files, INDEX)
   if (text === undefined) throw await noWeights(files)
   const weightMap = parseIndex(text, files.path(INDEX))
-  const shards = new Map<string, SafetensorsFile>()
+  const shards = new Map<string, TensorFile>()
   try {
     for (const file of new Set(weightMap.values())) shards.set(file, await openShard(file, weightMap, files))
   } catch (error) {
@@ -126,7 +127,7 @@ async function openShard(
   file: string,
   weightMap: ReadonlyMap<string, string>,
   files: CheckpointFiles,
-): Promise<SafetensorsFile> {
+): Promise<TensorFile> {
   const source = await files.open(file)
   if (!source) {
     const rule = `the weight file must exist, as ${files.path(INDEX)} names it`
@@ -228,7 +229,7 @@ class OpenCheckpoint implements Checkpoint {
   }
 
   /** The file that holds a tensor. */
-  #shard(tensor: string): SafetensorsFile {
+  #shard(tensor: string): TensorFile {
     const shard = this.#weights.tensors.get(tensor)
     if (!shard) {
       throw new InputError(
@@ -239,7 +240,7 @@ class OpenCheckpoint implements Checkpoint {
     return shard
   }
 
-  #checked(tensor: string, expected: readonly number[]): SafetensorsFile {
+  #checked(tensor: string, expected: readonly number[]): TensorFile {
     const shard = this.#shard(tensor)
     const { shape } = shard.info(tensor)
     if (shape.length !== expected.length || shape.some((size, i) => size !== expected[i])) {

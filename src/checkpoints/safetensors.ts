@@ -9,35 +9,7 @@ import { InputError, show } from '../errors.js'
 import { FLOAT_BYTES, type FloatDtype, isFloatDtype, toFloat32 } from './dtype.js'
 import { decodeText, duplicateKey, isLfsPointer, isObject, lfsError, parseJson } from './json.js'
 import type { ByteSource } from './source.js'
-
-/** What a file says of one tensor. */
-export interface TensorInfo {
-  /** The safetensors name: F32, BF16, I64... */
-  readonly dtype: string
-  readonly shape: readonly number[]
-}
-
-/** An open safetensors file. Tensors are read by position, each when it is asked for. */
-export interface SafetensorsFile {
-  /** What messages call the file. */
-  readonly name: string
-  /** Size of the file in bytes. */
-  readonly bytes: number
-  /** In the order in which they lie in the file. */
-  names(): string[]
-  has(tensor: string): boolean
-  /** @throws InputError when the file lacks the tensor. */
-  info(tensor: string): TensorInfo
-  /**
-   * All values of a tensor as float32, row-major.
-   *
-   * @throws InputError when the file lacks the tensor, or its dtype is not F32, F16 or BF16.
-   */
-  read(tensor: string): Promise<Float32Array>
-  /** Rows `first` to `first + count - 1`, counted along the first dimension. Reads only their bytes. Throws as `read`. */
-  rows(tensor: string, first: number, count: number): Promise<Float32Array>
-  close(): Promise<void>
-}
+import type { TensorFile, TensorInfo } from './tensor-file.js'
 
 /** A tensor's place: `begin` and `end` count from the end of the header. */
 interface Entry extends TensorInfo {
@@ -57,7 +29,7 @@ const MAX_HEADER_BYTES = 100_000_000
  *
  * @throws InputError naming the file, the tensor and the rule when the file is not whole or not valid.
  */
-export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+export async function openSafetensors(source: ByteSource): Promise<TensorFile> {
   try {
     const header = await readHeader(source)
     const entries = parseEntries(header, source.name)
@@ -177,7 +149,7 @@ function damaged(file: string, what: string): InputError {
   return new InputError(`${file}: ${what}; download it again`)
 }
 
-class OpenFile implements SafetensorsFile {
+class OpenFile implements TensorFile {
   readonly #source: ByteSource
   readonly #dataStart: number
   readonly #entries: ReadonlyMap<string, Entry>
@@ -219,7 +191,7 @@ class OpenFile implements SafetensorsFile {
     const [rows, ...row] = entry.shape
     if (!isSizes([first, count]) || !(first + count <= rows)) {
       throw new Error(
-        `SafetensorsFile.rows: ${show(tensor)} has shape [${entry.shape}], got ${count} rows from ${first}`,
+        `safetensors rows: ${show(tensor)} has shape [${entry.shape}], got ${count} rows from ${first}`,
       )
     }
     return this.#values(entry, first * product(row), count * product(row))

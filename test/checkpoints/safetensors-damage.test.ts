@@ -1,7 +1,8 @@
 /** Safetensors files that are random, cut or damaged. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { openSafetensors, type SafetensorsFile } from '../../src/checkpoints/safetensors.js'
+import { openSafetensors } from '../../src/checkpoints/safetensors.js'
+import type { TensorFile } from '../../src/checkpoints/tensor-file.js'
 import {
   concat,
   fileBytes,
@@ -16,7 +17,7 @@ import {
   u16,
 } from './helpers.js'
 
-function open(bytes: Uint8Array): Promise<SafetensorsFile> {
+function open(bytes: Uint8Array): Promise<TensorFile> {
   return openSafetensors(new MemorySource('model.safetensors', bytes))
 }
 
@@ -83,7 +84,7 @@ describe('a damaged file', () => {
 
   /** All that can be learned from a file: an InputError, or its tensors (an InputError for those of another dtype). */
   async function learn(content: Uint8Array): Promise<{ names: string[]; tensors: unknown[] } | undefined> {
-    let file: SafetensorsFile
+    let file: TensorFile
     try {
       file = await open(content)
     } catch (error) {

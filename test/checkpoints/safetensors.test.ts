@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { openSafetensors, type SafetensorsFile } from '../../src/checkpoints/safetensors.js'
+import { openSafetensors } from '../../src/checkpoints/safetensors.js'
+import type { TensorFile } from '../../src/checkpoints/tensor-file.js'
 import { f32, fileBytes, headerOf, inputError, MemorySource, ramp, safetensors, u16 } from './helpers.js'
 
 const FILE = 'dir/model.safetensors'
 
-function open(bytes: Uint8Array): Promise<SafetensorsFile> {
+function open(bytes: Uint8Array): Promise<TensorFile> {
   return openSafetensors(new MemorySource(FILE, bytes))
 }
 
@@ -62,10 +63,10 @@ describe('a valid file', () => {
       [0, Number.NaN],
     ]) {
       await expect(file.rows('a.weight', first, count)).rejects.toThrow(
-        'SafetensorsFile.rows: "a.weight" has shape',
+        'safetensors rows: "a.weight" has shape',
       )
     }
-    await expect(file.rows('scalar', 0, 1)).rejects.toThrow('SafetensorsFile.rows: "scalar" has shape []')
+    await expect(file.rows('scalar', 0, 1)).rejects.toThrow('safetensors rows: "scalar" has shape []')
   })
 
   test('only the bytes that are asked for are read', async () => {
