@@ -15,7 +15,7 @@ import { Graph } from '../src/onnx/graph.js'
 import { type Role, rolePositions } from '../src/prompts/roles.js'
 import { seededRandom } from '../src/prompts/sample.js'
 import { nodeRuntime } from '../src/runtime/node.js'
-import { MAMBA_130M, randomMamba } from './random-mamba.js'
+import { MAMBA_130M, randomModel } from './random-model.js'
 
 const LENGTH = 12
 const SUBJECT = [3, 4, 5]
@@ -91,7 +91,7 @@ async function matrixRate(
 
 const print = (line: string): boolean => process.stdout.write(`${line}\n`)
 const runtime = nodeRuntime()
-const model = Model.open(randomMamba(MAMBA_130M), runtime)
+const model = Model.open(randomModel(MAMBA_130M), runtime)
 const { nLayers, vocabSize, dModel, costs } = model.spec
 const windows = windowStarts(nLayers, WINDOW).length
 const perPrompt = windows * CURVES.length

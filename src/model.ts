@@ -111,9 +111,14 @@ export class Model {
    * @throws InputError when it is empty, an id or the answer is not in the vocabulary, or a knockout is out of range
    */
   check(prompt: KnockoutPrompt, where: string): void {
-    const { vocabSize, nLayers, featureCategories } = this.spec
+    const { vocabSize, nLayers, featureCategories, maxTokens } = this.spec
     if (!Array.isArray(prompt.ids) || prompt.ids.length === 0) {
       throw new InputError(`${where}: a prompt must have one or more tokens, got none; add some`)
+    }
+    if (maxTokens !== undefined && prompt.ids.length > maxTokens) {
+      throw new InputError(
+        `${where}: a prompt must have at most ${maxTokens} tokens (the model learned as many positions), got ${prompt.ids.length}; shorten it`,
+      )
     }
     const inVocabulary = (id: unknown): boolean =>
       Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabSize

@@ -165,11 +165,14 @@ export function batchBytes(
 ): number {
   const sets = Math.max(...prompts.map((prompt) => prompt.sets.length))
   const runs = prompts.reduce((sum, prompt) => sum + prompt.runs.length, 0)
+  const perPrompt =
+    tokens * (costs.rowBytes + tokens * costs.pairBytes) + costs.promptBytes + sets * costs.setBytes
+  const perRunRow = costs.rowBytes + suffix * costs.pairBytes + prompts.length * tokens * costs.crossBytes
   return (
     costs.fixedBytes +
     tokens * costs.contextTokenBytes +
-    prompts.length * (tokens * costs.rowBytes + costs.promptBytes + sets * costs.setBytes) +
-    runs * suffix * costs.rowBytes
+    prompts.length * perPrompt +
+    runs * suffix * perRunRow
   )
 }
 

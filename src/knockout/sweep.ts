@@ -108,7 +108,8 @@ class Passage {
       ...p.ids,
       ...new Array<number>(tokens - p.ids.length).fill(p.ids[0]!),
     ])
-    this.base = new Tensor('float32', await this.spec.embed(ids), [ids.length, this.spec.dModel])
+    const positions = ids.map((_, i) => i % tokens)
+    this.base = new Tensor('float32', await this.spec.embed(ids, positions), [ids.length, this.spec.dModel])
   }
 
   /** Through one layer; returns the rows that went through. */

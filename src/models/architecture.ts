@@ -68,25 +68,88 @@ export function layerInputs(g: Graph, kind: LayerKind, dModel: number): LayerInp
   }
 }
 
-/** What a model needs, for planning: counts of float32 values and floating point operations. */
-export interface ModelCosts {
-  /** Bytes of one layer's weights in memory. */
+/** Bytes that a layer works with, whatever its weights, by what a batch has: for planning. */
+export interface ActivationCosts {
+  /** Per row of the residual stream, base or run. */
+  readonly rowBytes: number
+  /** Per prompt of a batch, besides its rows. */
+  readonly promptBytes: number
+  /** Per kept set of a prompt. */
+  readonly setBytes: number
+  /** Per token of the longest prompt (contexts that are worked on one by one). */
+  readonly contextTokenBytes: number
+  /** Per pair of tokens of one prompt, or of one run's suffix. */
+  readonly pairBytes: number
+  /** Per pair of a run's row and a token of any prompt of the batch. */
+  readonly crossBytes: number
+  /** Whatever the batch. */
+  readonly fixedBytes: number
+}
+
+/** What a model needs, for planning. */
+export interface ModelCosts extends ActivationCosts {
+  /** Bytes of one layer's weights in memory (the largest layer's). */
   readonly layerBytes: number
   /** Bytes of the unembedding in memory. */
   readonly headBytes: number
-  /** Bytes inside a layer per row of the residual stream, base or run. */
-  readonly rowBytes: number
-  /** ... per prompt of a batch, besides its rows. */
-  readonly promptBytes: number
-  /** ... per kept set of a prompt. */
-  readonly setBytes: number
-  /** ... per token of the longest prompt (contexts are worked on one by one). */
-  readonly contextTokenBytes: number
-  /** ... whatever the batch. */
-  readonly fixedBytes: number
   /** Floating point operations of the matrix products of one layer, and of the head, per row. */
   readonly layerFlops: number
   readonly headFlops: number
+}
+
+/** Names and shapes of tensors, as the checkpoint has them. */
+export type TensorShapes = Readonly<Record<string, readonly number[]>>
+
+/** The norm before the unembedding: RMSNorm, or LayerNorm when it has a bias. */
+export interface FinalNorm {
+  readonly weight: string
+  readonly bias?: string
+  readonly epsilon: number
+}
+
+/** What a config says of a model: everything but the values of the weights. */
+export interface ModelDescription {
+  readonly nLayers: number
+  readonly dModel: number
+  readonly vocabSize: number
+  /** The most tokens that a prompt may have, where positions are learned. */
+  readonly maxTokens?: number
+  /** Feature categories that knockouts of this family can name. */
+  readonly featureCategories: readonly FeatureCategory[]
+  readonly activations: ActivationCosts
+  /** What all names of tensors but the unembedding's begin with; checkpoints of the bare model lack it. */
+  readonly prefix: string
+  /** Tensors that some checkpoints hold and nobody needs: buffers that follow from the config. */
+  readonly ignored?: RegExp
+  /** The token embedding, `[vocabSize, dModel]`. */
+  readonly embedding: string
+  /** Learned positions, `[maxTokens, dModel]`. */
+  readonly positions?: string
+  /** Whether the unembedding is the embedding; otherwise it is `lm_head.weight`. */
+  readonly tied: boolean
+  readonly finalNorm: FinalNorm
+  /** What names of a layer's tensors begin with: `backbone.layers.3.`. */
+  layerPrefix(layer: number): string
+  /** A layer's tensors, by their names after `layerPrefix`. */
+  layerTensors(layer: number): TensorShapes
+  /** Write one layer: base and run rows of the residual stream, advanced. */
+  advance(g: Graph, weights: LayerWeights, inputs: LayerInputs, kind: LayerKind, layer: number): LayerOutputs
+}
+
+/** The residual stream after a layer: `[B * T, dModel]` and `[R * L, dModel]`. */
+export interface LayerOutputs {
+  readonly base: Value
+  readonly runs: Value
+}
+
+/** The weights of one layer while its graph is written. Names are those after `layerPrefix`. */
+export interface LayerWeights {
+  /** A tensor as it is, as a constant of the graph. */
+  constant(name: string): Value
+  /** The same, or undefined where the layer has no such tensor (an optional bias). */
+  optional(name: string): Value | undefined
+  /** A tensor's values, to derive others from. */
+  data(name: string): Float32Array
 }
 
 /** A model whose checkpoint has been read and checked as far as its config goes. */
@@ -97,21 +160,27 @@ export interface ModelSpec {
   readonly nLayers: number
   readonly dModel: number
   readonly vocabSize: number
-  /** Feature categories that knockouts of this family can name. */
+  readonly maxTokens?: number
   readonly featureCategories: readonly FeatureCategory[]
   readonly costs: ModelCosts
-  /** The graph of one layer with its weights: inputs as `LayerInputs`; outputs `base` and `runs`, advanced. */
+  /** The graph of one layer with its weights: inputs as `LayerInputs`; outputs `nextBase` and `nextRuns`. */
   layer(layer: number, kind: LayerKind): Promise<OnnxModel>
-  /** Rows of the embedding: float32 `[ids.length, dModel]`. */
-  embed(ids: readonly number[]): Promise<Float32Array>
+  /**
+   * The residual stream that enters the first layer: float32 `[ids.length, dModel]`.
+   * @param positions of the tokens in their prompts, from 0
+   */
+  embed(ids: readonly number[], positions: readonly number[]): Promise<Float32Array>
   /** The graph of the final norm and the unembedding, see `headGraph`. */
   head(): Promise<OnnxModel>
 }
+
+/** Where a config comes from, for messages. */
+export type ConfigSource = Pick<Checkpoint, 'config' | 'configFile'>
 
 /** A model family. */
 export interface Architecture {
   /** `model_type` of config.json. */
   readonly modelType: string
-  /** Check the config and the presence and shape of every tensor; throws InputError. Reads no weights. */
-  open(checkpoint: Checkpoint): ModelSpec
+  /** Read and check the config. @throws InputError */
+  describe(source: ConfigSource): ModelDescription
 }

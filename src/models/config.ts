@@ -1,20 +1,21 @@
 /** Typed reading of config.json: every value is checked and errors name the file, the key, the rule and the value. */
-import type { Checkpoint } from '../checkpoints/checkpoint.js'
+import { isObject } from '../checkpoints/json.js'
 import { InputError, show } from '../errors.js'
+import type { ConfigSource } from './architecture.js'
 
 export class ConfigReader {
-  constructor(private readonly checkpoint: Pick<Checkpoint, 'config' | 'configFile'>) {}
+  constructor(private readonly source: ConfigSource) {}
 
   private fail(key: string, rule: string): never {
-    const value = this.checkpoint.config[key]
+    const value = this.source.config[key]
     const got = value === undefined ? 'nothing' : show(value)
     throw new InputError(
-      `${this.checkpoint.configFile}: ${key} ${rule}, got ${got}; use the config.json of this model`,
+      `${this.source.configFile}: ${key} ${rule}, got ${got}; use the config.json of this model`,
     )
   }
 
   private value(key: string): unknown {
-    return this.checkpoint.config[key]
+    return this.source.config[key]
   }
 
   /** A whole number from 1 to 2^31. */
@@ -24,6 +25,11 @@ export class ConfigReader {
       this.fail(key, 'must be a whole number above 0')
     }
     return value
+  }
+
+  /** A whole number from 0 to 2^31. */
+  count(key: string, fallback?: number): number {
+    return (this.value(key) ?? fallback) === 0 ? 0 : this.size(key, fallback)
   }
 
   /** A positive finite number. */
@@ -45,6 +51,49 @@ export class ConfigReader {
     const found = allowed.find((item) => item === value)
     if (found === undefined) this.fail(key, `must be one of ${allowed.join(', ')}`)
     return found
+  }
+
+  /** Two numbers, the first not above the second; infinite ones are allowed. */
+  range(key: string, fallback: readonly [number, number]): readonly [number, number] {
+    const value = this.value(key) ?? fallback
+    const numbers = Array.isArray(value) ? (value as unknown[]) : []
+    const [least, most] = numbers
+    if (numbers.length !== 2 || typeof least !== 'number' || typeof most !== 'number' || !(least <= most)) {
+      this.fail(key, 'must be two numbers, the smaller first')
+    }
+    return [least, most]
+  }
+
+  /** An object, or undefined when it is absent or null. Its values are read as this config's are. */
+  object(key: string): ConfigReader | undefined {
+    const value = this.value(key) ?? undefined
+    if (value === undefined) return undefined
+    if (!isObject(value)) this.fail(key, 'must be an object or null')
+    return new ConfigReader({ config: value, configFile: `${this.source.configFile}: ${key}` })
+  }
+
+  /** A list of words, or undefined when it is absent or null. */
+  words(key: string): readonly string[] | undefined {
+    const value = this.value(key) ?? undefined
+    if (value === undefined) return undefined
+    if (!Array.isArray(value) || value.some((word) => typeof word !== 'string')) {
+      this.fail(key, 'must be a list of words')
+    }
+    return value as string[]
+  }
+
+  has(key: string): boolean {
+    return (this.value(key) ?? undefined) !== undefined
+  }
+
+  /** That `part` (the value of `key`) divides `whole`. */
+  divides(key: string, part: number, wholeKey: string, whole: number): void {
+    if (whole % part !== 0) this.fail(key, `must divide ${wholeKey} (${whole})`)
+  }
+
+  /** Refuse a value for which factflow would compute something else than the model does. */
+  refuse(key: string, rule: string): never {
+    return this.fail(key, rule)
   }
 
   /** A value that is either text or something else. */

@@ -1,5 +1,5 @@
 /**
- * The head of a model: final RMSNorm, unembedding, and what is asked of the logits.
+ * The head of a model: final norm (RMSNorm or LayerNorm), unembedding, and what is asked of the logits.
  *
  * Per row: log p(answer) = logit[answer] - log sum exp(logits); rank = 1 + number of tokens with a larger logit; the
  * token with the largest logit.
@@ -9,6 +9,8 @@ import { Graph, type OnnxModel } from '../onnx/graph.js'
 export interface HeadWeights {
   /** `[dModel]` */
   readonly norm: Float32Array
+  /** `[dModel]`; with it the norm is LayerNorm, without RMSNorm. */
+  readonly normBias?: Float32Array
   /** `[vocabSize, dModel]` */
   readonly unembedding: Float32Array
   readonly epsilon: number
@@ -28,17 +30,25 @@ export const SUMMARY = { logProb: 0, rank: 1, top: 2 } as const
  * Outputs, float32: `summary` `[n, 3]`, see SUMMARY: natural logarithm of the answer's probability, its rank from 1,
  * the most probable token; and `logits` `[n, vocabSize]`, for whole distributions.
  */
-export function headGraph({ norm, unembedding, epsilon, vocabSize, dModel }: HeadWeights): OnnxModel {
+export function headGraph({
+  norm,
+  normBias,
+  unembedding,
+  epsilon,
+  vocabSize,
+  dModel,
+}: HeadWeights): OnnxModel {
   const g = new Graph('head')
   const base = g.input('base', 'float32', ['B*T', dModel])
   const runs = g.input('runs', 'float32', ['R*L', dModel])
   const rows = g.input('rows', 'int32', ['n'])
   const answer = g.input('answer', 'int32', ['n', 1])
   const h = g.gather(g.concat(0, base, runs), rows)
-  const logits = g.linear(
-    g.rmsNorm(h, g.constant('norm', norm), epsilon),
-    g.constant('unembedding', unembedding, [vocabSize, dModel]),
-  )
+  const weight = g.constant('norm', norm)
+  const normed = normBias
+    ? g.layerNorm(h, weight, g.constant('norm bias', normBias), epsilon)
+    : g.rmsNorm(h, weight, epsilon)
+  const logits = g.linear(normed, g.constant('unembedding', unembedding, [vocabSize, dModel]))
   const summary = g.blocks(
     Math.max(1, Math.floor(BLOCK_BYTES / (4 * vocabSize))),
     [

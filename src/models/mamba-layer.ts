@@ -14,12 +14,24 @@
  *   W_s = exp(A sum_{k=s+1..e} Delta_k) * B_s v_s^T        [N, D]
  * and all kept sets of a prompt are one matrix product `keep [M, T] x W [T, N D]`.
  *
+ * Falcon-Mamba puts a weightless RMSNorm on r, B and C (Zuo et al. 2024, arXiv 2410.05355, section 2.2).
+ *
  * Shapes: B prompts, T tokens, C contexts, M kept sets per context, R runs, L suffix length, D = dInner, N = dState.
  * States lie as [N, D], the wide axis last, for elementwise kernels; whatever has a state per row is computed in
  * blocks of rows that fit a processor's cache.
  */
 import type { Graph, Value } from '../onnx/graph.js'
-import type { LayerInputs, LayerKind } from './architecture.js'
+import {
+  FEATURE_CATEGORIES,
+  type LayerInputs,
+  type LayerKind,
+  type LayerOutputs,
+  type LayerWeights,
+  type TensorShapes,
+} from './architecture.js'
+import { type Convolution, convolve, tapsOf } from './convolution.js'
+import { featureNorms, knockedTable } from './features.js'
+import { LayerRows } from './rows.js'
 
 /** Bytes of a block's states: about a second-level cache. */
 const BLOCK_BYTES = 2 ** 20
@@ -32,26 +44,37 @@ export interface MambaSizes {
   /** Taps of the convolution, K. */
   readonly dConv: number
   readonly epsilon: number
+  readonly useBias: boolean
+  readonly useConvBias: boolean
+  /** Epsilon of the weightless norms of Falcon-Mamba; none in Mamba-1. */
+  readonly mixerEpsilon?: number
 }
 
-/** Weights of a layer as constants of its graph. */
-export interface MambaWeights {
-  readonly norm: Value
-  readonly inProj: Value
-  readonly inProjBias?: Value
-  /** `[K, D]`, oldest token first. */
-  readonly taps: Value
-  readonly convBias?: Value
-  readonly xProj: Value
-  readonly dtProj: Value
-  readonly dtBias: Value
-  /** A^T = -exp(A_log)^T, `[N, D]`. */
-  readonly a: Value
-  readonly skip: Value
-  readonly outProj: Value
-  readonly outProjBias?: Value
-  /** Knocked features by category, 1 where cut, `[3, D]`. */
-  readonly knocked: Value
+/** A layer's tensors, by their names after `backbone.layers.N.`. */
+export function mambaTensors(c: MambaSizes): TensorShapes {
+  return {
+    'norm.weight': [c.dModel],
+    'mixer.in_proj.weight': [2 * c.dInner, c.dModel],
+    ...(c.useBias && { 'mixer.in_proj.bias': [2 * c.dInner] }),
+    'mixer.conv1d.weight': [c.dInner, 1, c.dConv],
+    ...(c.useConvBias && { 'mixer.conv1d.bias': [c.dInner] }),
+    'mixer.x_proj.weight': [c.dtRank + 2 * c.dState, c.dInner],
+    'mixer.dt_proj.weight': [c.dInner, c.dtRank],
+    'mixer.dt_proj.bias': [c.dInner],
+    'mixer.A_log': [c.dInner, c.dState],
+    'mixer.D': [c.dInner],
+    'mixer.out_proj.weight': [c.dModel, c.dInner],
+    ...(c.useBias && { 'mixer.out_proj.bias': [c.dModel] }),
+  }
+}
+
+/** -exp(A_log) transposed to `[N, D]`, computed in float64. */
+function transition(aLog: Float32Array, c: MambaSizes): Float32Array {
+  const a = new Float32Array(aLog.length)
+  for (let d = 0; d < c.dInner; d++) {
+    for (let n = 0; n < c.dState; n++) a[n * c.dInner + d] = -Math.exp(aLog[d * c.dState + n]!)
+  }
+  return a
 }
 
 /** What a scan reads: Delta and v `[..., D]`, B and C `[..., N]`. */
@@ -63,145 +86,99 @@ interface Scan {
 }
 
 /** Rows of states that a block holds. */
-export function blockRows(c: MambaSizes): number {
+export function blockRows(c: Pick<MambaSizes, 'dInner' | 'dState'>): number {
   return Math.max(1, Math.floor(BLOCK_BYTES / (4 * c.dInner * c.dState)))
 }
 
 export class MambaLayer {
-  /** Axis 0 of everything: base rows, then run rows. */
-  readonly #baseRows: Value
-  /** `[B, T]` */
-  readonly #tokens: Value
-  /** `[R, L]` */
-  readonly #suffix: Value
-  /** M, int32 `[1]` */
-  readonly #sets: Value
-  /** The context of each run, int32 `[R]`. */
-  readonly #runContext: Value
+  readonly #rows: LayerRows
+  readonly #conv: Convolution
+  /** A^T, `[N, D]`. */
+  readonly #a: Value
+  /** Knocked channels by category, 1 where cut, `[3, D]`. */
+  readonly #knocked: Value
 
   constructor(
     private readonly g: Graph,
     private readonly c: MambaSizes,
-    private readonly w: MambaWeights,
+    private readonly w: LayerWeights,
     private readonly inputs: LayerInputs,
     private readonly kind: LayerKind,
   ) {
-    this.#baseRows = g.shape(inputs.base, 0, 1)
-    const length = g.shape(inputs.keep, 2, 3)
-    this.#tokens = g.concat(0, g.div(this.#baseRows, length), length)
-    this.#suffix = g.shape(inputs.runKeep, 0, 2)
-    this.#sets = g.cast(g.shape(inputs.keep, 1, 2), 'int32')
-    this.#runContext = g.div(inputs.runSet, this.#sets)
+    this.#rows = new LayerRows(g, inputs, kind)
+    const { dInner, dState, dConv } = c
+    this.#conv = {
+      width: dInner,
+      taps: dConv,
+      weight: g.constant('taps', tapsOf(w.data('mixer.conv1d.weight'), dInner, dConv), [dConv, dInner]),
+      bias: w.optional('mixer.conv1d.bias'),
+    }
+    const aLog = w.data('mixer.A_log')
+    this.#a = g.constant('A', transition(aLog, c), [dState, dInner])
+    const table = knockedTable(featureNorms(aLog, dInner))
+    this.#knocked = g.constant('knocked', table, [FEATURE_CATEGORIES.length, dInner])
   }
 
   /** Base rows and run rows through the layer. */
-  advance(): { base: Value; runs: Value } {
-    const { g, c, w, inputs } = this
-    const h = g.concat(0, inputs.base, inputs.runs, g.gather(inputs.base, inputs.newRows))
-    const projected = g.linear(g.rmsNorm(h, w.norm, c.epsilon), w.inProj, w.inProjBias)
+  advance(): LayerOutputs {
+    const { g, c, w } = this
+    const h = this.#rows.all
+    const projected = g.linear(
+      g.rmsNorm(h, w.constant('norm.weight'), c.epsilon),
+      w.constant('mixer.in_proj.weight'),
+      w.optional('mixer.in_proj.bias'),
+    )
     const [x, z] = g.split(projected, 1, c.dInner, c.dInner) as [Value, Value]
-    const u = g.silu(this.convolution(x))
-    const [r, b, cc] = g.split(g.linear(u, w.xProj), 1, c.dtRank, c.dState, c.dState) as [Value, Value, Value]
-    const delta = g.softplus(g.linear(r, w.dtProj, w.dtBias))
-    const y = g.add(this.stateSpace({ delta, v: g.mul(delta, u), b, c: cc }), g.mul(u, w.skip))
-    const out = g.add(h, g.linear(g.mul(y, g.silu(z)), w.outProj, w.outProjBias))
-    const [base, runs] = this.cut(out)
-    return { base, runs }
-  }
-
-  /** Base rows and run rows of a value. */
-  private cut(x: Value): [Value, Value] {
-    const { g } = this
-    return [g.slice(x, g.ints(0), this.#baseRows, 0), g.slice(x, this.#baseRows, g.ints(2 ** 31), 0)]
-  }
-
-  /** `[B * T, width]` to `[B, T, width]`, or with `#suffix` `[R * L, width]` to `[R, L, width]`. */
-  private byToken(rows: Value, shape: Value, width: number): Value {
-    return this.g.reshapeTo(rows, this.g.concat(0, shape, this.g.ints(width)))
-  }
-
-  // The convolution.
-
-  private tap(i: number): Value {
-    return this.g.squeeze(this.g.slice(this.w.taps, this.g.ints(i), this.g.ints(i + 1), 0), 0)
-  }
-
-  private biased(x: Value): Value {
-    return this.w.convBias ? this.g.add(x, this.w.convBias) : x
-  }
-
-  /** `[B, K - 1 + T, D]` to `[B, T, D]`. */
-  private convolve(x: Value): Value {
-    const { g, c } = this
-    const end = g.shape(x, 1, 2)
-    const terms = Array.from({ length: c.dConv }, (_, i) =>
-      g.mul(g.slice(x, g.ints(i), g.sub(end, g.ints(c.dConv - 1 - i)), 1), this.tap(i)),
+    const u = g.silu(convolve(this.#rows, x, this.#conv))
+    const selected = g.split(g.linear(u, w.constant('mixer.x_proj.weight')), 1, c.dtRank, c.dState, c.dState)
+    const [r, b, cc] = selected.map((part, i) => this.normed(part, i === 0 ? c.dtRank : c.dState))
+    const delta = g.softplus(
+      g.linear(r!, w.constant('mixer.dt_proj.weight'), w.constant('mixer.dt_proj.bias')),
     )
-    return this.biased(terms.reduce((a, b) => g.add(a, b)))
-  }
-
-  /** All rows. Before their suffix, runs see the baseline's tokens. */
-  private convolution(x: Value): Value {
-    const { g, c, inputs } = this
-    const [base, runs] = this.cut(x)
-    // K - 1 zero tokens before every prompt.
-    const padded = g.op('Pad', [
-      this.byToken(base, this.#tokens, c.dInner),
-      g.ints(0, c.dConv - 1, 0, 0, 0, 0),
-    ])
-    // Token i is at i + K - 1 now, so the K - 1 tokens before `start` begin at index `start`.
-    const steps = g.constant(
-      'steps',
-      Int32Array.from({ length: c.dConv - 1 }, (_, i) => i),
+    const mixed = this.stateSpace({ delta, v: g.mul(delta, u), b: b!, c: cc! })
+    const y = g.add(mixed, g.mul(u, w.constant('mixer.D')))
+    const out = g.linear(
+      g.mul(y, g.silu(z)),
+      w.constant('mixer.out_proj.weight'),
+      w.optional('mixer.out_proj.bias'),
     )
-    const index = g.unsqueeze(g.cast(g.add(g.unsqueeze(inputs.start, 1), steps), 'int64'), 2) // [C, K - 1, 1]
-    const tail = g.op('GatherND', [g.gather(padded, inputs.contexts), index], { batch_dims: 1 }) // [C, K - 1, D]
-    return g.concat(0, g.reshape(this.convolve(padded), -1, c.dInner), this.convolveRuns(tail, runs))
+    return this.#rows.outputs(g.add(h, out))
   }
 
-  /** The run rows, `[R * L, D]`, after the last K - 1 tokens of their contexts, `tail [C, K - 1, D]`. */
-  private convolveRuns(tail: Value, x: Value): Value {
+  private normed(x: Value, width: number): Value {
     const { g, c } = this
-    if (this.kind === 'last') {
-      const older = g.slice(this.w.taps, g.ints(0), g.ints(c.dConv - 1), 0) // [K - 1, D]
-      const fromTail = this.biased(g.squeeze(g.reduceSum(g.mul(tail, older), 1), 1)) // [C, D]
-      return g.add(g.gather(fromTail, this.#runContext), g.mul(x, this.tap(c.dConv - 1)))
-    }
-    const whole = g.concat(1, g.gather(tail, this.#runContext), this.byToken(x, this.#suffix, c.dInner))
-    return g.reshape(this.convolve(whole), -1, c.dInner)
+    if (c.mixerEpsilon === undefined) return x
+    return g.rmsNorm(x, g.constant('ones', new Float32Array(width).fill(1)), c.mixerEpsilon)
   }
-
-  // The state space.
 
   /** y without the skip, of all rows. */
   private stateSpace(x: Scan): Value {
     const { g, c, inputs } = this
-    const [deltaB, deltaR] = this.cut(x.delta)
-    const [vB, vR] = this.cut(x.v)
-    const [bB, bR] = this.cut(x.b)
-    const [cB, cR] = this.cut(x.c)
-    const rows = (value: Value, width: number): Value => this.byToken(value, this.#tokens, width)
+    const rows = this.#rows
+    const [deltaB, deltaR] = rows.cut(x.delta)
+    const [vB, vR] = rows.cut(x.v)
+    const [bB, bR] = rows.cut(x.b)
+    const [cB, cR] = rows.cut(x.c)
     const base = {
-      delta: rows(deltaB, c.dInner),
-      v: rows(vB, c.dInner),
-      b: rows(bB, c.dState),
-      c: rows(cB, c.dState),
+      delta: rows.byToken(deltaB, c.dInner),
+      v: rows.byToken(vB, c.dInner),
+      b: rows.byToken(bB, c.dState),
+      c: rows.byToken(cB, c.dState),
     }
     const zero = g.op('ConstantOfShape', [g.concat(0, g.shape(base.delta, 0, 1), g.ints(c.dState, c.dInner))])
     const yBase = g.reshape(this.scan(g, base, zero), -1, c.dInner)
     const states = this.states(base)
-    const knocked = g.gather(this.w.knocked, g.gather(g.reshape(inputs.keepFeatures, -1), inputs.runSet)) // [R, D]
+    const knocked = g.gather(this.#knocked, g.gather(g.reshape(inputs.keepFeatures, -1), inputs.runSet)) // [R, D]
+    const runs = { delta: deltaR, v: vR, b: bR, c: cR }
     const yRuns =
-      this.kind === 'last'
-        ? this.lastTokens({ delta: deltaR, v: vR, b: bR, c: cR }, states, knocked)
-        : this.suffixes({ delta: deltaR, v: vR, b: bR, c: cR }, states, knocked)
+      this.kind === 'last' ? this.lastTokens(runs, states, knocked) : this.suffixes(runs, states, knocked)
     return g.concat(0, yBase, yRuns)
   }
 
   /** The recurrence over `[B, T, ...]` from the state `past [B, N, D]`: y `[B, T, D]`. */
   private scan(graph: Graph, x: Scan, past: Value): Value {
     return graph.scan(past, [x.delta, x.v, x.b, x.c], (g, state, [delta, v, b, c]) => {
-      const decay = g.exp(g.mul(g.unsqueeze(delta!, 1), this.w.a)) // [B, N, D]
+      const decay = g.exp(g.mul(g.unsqueeze(delta!, 1), this.#a)) // [B, N, D]
       const next = g.add(g.mul(decay, state), g.mul(g.unsqueeze(b!, 2), g.unsqueeze(v!, 1)))
       return { state: next, output: g.squeeze(g.matMul(g.unsqueeze(c!, 1), next), 1) }
     })
@@ -209,17 +186,17 @@ export class MambaLayer {
 
   /** States before the suffix, one per kept set: `[C * M, N, D]`. */
   private states(base: Scan): Value {
-    const { g, c, w, inputs } = this
-    const ofContext = (value: Value): Value => g.gather(value, inputs.contexts) // [C, T, ...]
-    const inputsOfEach = [ofContext(base.delta), ofContext(base.v), ofContext(base.b), inputs.keep]
-    const knocked = g.gather(w.knocked, inputs.keepFeatures) // [C, M, D]
+    const { g, c, inputs } = this
+    const rows = this.#rows
+    const ofContexts = [base.delta, base.v, base.b].map((value) => rows.ofContexts(value)) // [C, T, ...]
+    const knocked = g.gather(this.#knocked, inputs.keepFeatures) // [C, M, D]
     const states = g.forEach(
-      [...inputsOfEach, knocked].map((value) => ({ value, type: 'float32' })),
+      [...ofContexts, inputs.keep, knocked].map((value) => ({ value, type: 'float32' })),
       (each, [delta, v, b, keep, cut]) => {
         // Delta of the suffix counts as 0: contributions decay to the suffix's start and no further.
         const clean = each.slice(keep!, each.ints(0), each.ints(1), 0) // [1, T]
         const inContext = each.mul(delta!, each.transpose(clean, 1, 0)) // [T, D]
-        const decay = each.exp(each.mul(each.unsqueeze(each.sumAfter(inContext, 0), 1), w.a)) // [T, N, D]
+        const decay = each.exp(each.mul(each.unsqueeze(each.sumAfter(inContext, 0), 1), this.#a)) // [T, N, D]
         const added = each.mul(each.unsqueeze(b!, 2), each.unsqueeze(v!, 1)) // [T, N, D]
         const contributions = each.reshape(each.mul(decay, added), 0, c.dState * c.dInner)
         const all = each.reshape(each.matMul(keep!, contributions), -1, c.dState, c.dInner) // [M, N, D]
@@ -238,7 +215,7 @@ export class MambaLayer {
 
   /** y of the last token alone, `[R, D]`: C^T exp(Delta A) S + (B . C) v, where v counts if the token is kept. */
   private lastTokens(x: Scan, states: Value, knocked: Value): Value {
-    const { g, c, w, inputs } = this
+    const { g, c, inputs } = this
     const fromContext = g.blocks(
       blockRows(c),
       [
@@ -247,7 +224,7 @@ export class MambaLayer {
         { value: inputs.runSet, type: 'int32' },
       ],
       (block, [delta, out, set]) => {
-        const decay = block.exp(block.mul(block.unsqueeze(delta!, 1), w.a)) // [rows, N, D]
+        const decay = block.exp(block.mul(block.unsqueeze(delta!, 1), this.#a)) // [rows, N, D]
         const state = block.mul(decay, block.gather(states, set!))
         return block.squeeze(block.matMul(block.unsqueeze(out!, 1), state), 1)
       },
@@ -259,16 +236,16 @@ export class MambaLayer {
   /** y of suffixes, `[R * L, D]`: targets read the recurrence without the cut sources, the other tokens the whole. */
   private suffixes(x: Scan, states: Value, knocked: Value): Value {
     const { g, c, inputs } = this
-    const rows = (value: Value, width: number): Value => this.byToken(value, this.#suffix, width)
+    const rows = this.#rows
     const floats = [
-      rows(x.delta, c.dInner),
-      rows(x.v, c.dInner),
-      rows(x.b, c.dState),
-      rows(x.c, c.dState),
+      rows.bySuffix(x.delta, c.dInner),
+      rows.bySuffix(x.v, c.dInner),
+      rows.bySuffix(x.b, c.dState),
+      rows.bySuffix(x.c, c.dState),
       knocked,
     ]
     const masks = [inputs.runKeep, inputs.runTarget!]
-    const sets = [inputs.runSet, g.mul(this.#runContext, this.#sets)]
+    const sets = [inputs.runSet, g.mul(rows.runContext, rows.sets)]
     const y = g.blocks(
       blockRows(c),
       [

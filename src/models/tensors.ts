@@ -1,19 +1,20 @@
 /** Checks and reads of tensors that every architecture needs. */
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
 import { InputError } from '../errors.js'
+import type { ModelDescription, TensorShapes } from './architecture.js'
 
 /**
  * Check that a checkpoint and its config are of one model.
  *
  * @param tensors names and shapes of all tensors that the config asks for
- * @param prefix tensors whose names begin so must all be asked for: a config with too few layers, or without a bias
- *   that the weights have, would give wrong numbers in silence
+ * @param known `prefix`: tensors whose names begin so must all be asked for, as a config with too few layers, or
+ *   without a bias that the weights have, would give wrong numbers in silence; but for those that are `ignored`
  * @throws InputError when a tensor is missing, has another shape or is left unused
  */
 export function requireTensors(
   checkpoint: Checkpoint,
-  tensors: Readonly<Record<string, readonly number[]>>,
-  prefix: string,
+  tensors: TensorShapes,
+  known: Pick<ModelDescription, 'prefix' | 'ignored'>,
 ): void {
   for (const [name, expected] of Object.entries(tensors)) {
     if (!checkpoint.has(name)) {
@@ -28,7 +29,11 @@ export function requireTensors(
       )
     }
   }
-  const unused = checkpoint.names().find((name) => name.startsWith(prefix) && !Object.hasOwn(tensors, name))
+  const unused = checkpoint
+    .names()
+    .find(
+      (name) => name.startsWith(known.prefix) && !Object.hasOwn(tensors, name) && !known.ignored?.test(name),
+    )
   if (unused !== undefined) {
     throw new InputError(
       `${checkpoint.name}: the weights must hold nothing that ${checkpoint.configFile} does not use, got tensor ${unused}; use the config and weights of one model`,

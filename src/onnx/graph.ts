@@ -151,8 +151,17 @@ export class Graph {
   softplus = (x: Value): Value => this.op('Softplus', [x])
   /** x * sigmoid(x) */
   silu = (x: Value): Value => this.mul(x, this.sigmoid(x))
+  tanh = (x: Value): Value => this.op('Tanh', [x])
+  cos = (x: Value): Value => this.op('Cos', [x])
+  sin = (x: Value): Value => this.op('Sin', [x])
+  /** x times the normal distribution function of x, or its approximation by tanh (GPT-2's `gelu_new`). */
+  gelu = (x: Value, approximate: 'none' | 'tanh'): Value => this.op('Gelu', [x], { approximate })
+  /** Over the last axis. */
+  softmax = (x: Value): Value => this.op('Softmax', [x], { axis: -1 })
+  max = (a: Value, b: Value): Value => this.op('Max', [a, b])
   greater = (a: Value, b: Value): Value => this.op('Greater', [a, b])
   less = (a: Value, b: Value): Value => this.op('Less', [a, b])
+  equal = (a: Value, b: Value): Value => this.op('Equal', [a, b])
   /** `yes` where `condition` (bool) holds, else `no`. */
   where = (condition: Value, yes: Value, no: Value): Value => this.op('Where', [condition, yes, no])
   cast = (x: Value, type: 'float32' | 'int32' | 'int64' | 'bool'): Value =>
@@ -163,9 +172,14 @@ export class Graph {
   /** x W^T + bias for x `[rows, in]` and W `[out, in]`: PyTorch's `Linear`, weights as checkpoints hold them. */
   linear = (x: Value, weight: Value, bias?: Value): Value =>
     this.op('Gemm', bias ? [x, weight, bias] : [x, weight], { transB: 1 })
+  /** x W + bias for x `[rows, in]` and W `[in, out]`: GPT-2's `Conv1D`. */
+  affine = (x: Value, weight: Value, bias: Value): Value => this.op('Gemm', [x, weight, bias])
   /** x / sqrt(mean(x^2 over the last axis) + epsilon) * weight */
   rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
     this.op('SimplifiedLayerNormalization', [x, weight], { axis: -1, epsilon: { float: epsilon } })
+  /** (x - mean) / sqrt(variance + epsilon) * weight + bias, over the last axis. */
+  layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
+    this.op('LayerNormalization', [x, weight, bias], { axis: -1, epsilon: { float: epsilon } })
 
   // Shapes and positions.
   /** 0 in `shape` keeps a dimension, -1 is what remains. */
@@ -192,6 +206,8 @@ export class Graph {
   /** Sums over an axis from its end, each without its own element: y[i] = x[i+1] + x[i+2] + ... */
   sumAfter = (x: Value, axis: number): Value =>
     this.op('CumSum', [x, this.int32(axis)], { exclusive: 1, reverse: 1 })
+  /** Running sums over an axis: y[i] = x[0] + ... + x[i] */
+  sumUpTo = (x: Value, axis: number): Value => this.op('CumSum', [x, this.int32(axis)])
 
   /**
    * A recurrence over axis 1 of `inputs` (`[B, T, ...]`, all float32): `step` gets the state and the slices `[B, ...]`

@@ -14,6 +14,8 @@ export const COSTS: ModelCosts = {
   fixedBytes: 17,
   layerFlops: 19,
   headFlops: 23,
+  pairBytes: 29,
+  crossBytes: 31,
 }
 export const NO_LIMITS = { rows: 1e9, bytes: 1e9 }
 

@@ -48,13 +48,17 @@ function bytesOf({ prompts, suffix, tokens }: Batch): number {
   const sets = Math.max(...prompts.map((p) => p.sets.length))
   const runs = prompts.reduce((sum, p) => sum + p.runs.length, 0)
   const rows = prompts.length * tokens + runs * suffix
-  const { fixedBytes, contextTokenBytes, rowBytes, promptBytes, setBytes } = COSTS
+  const { fixedBytes, contextTokenBytes, rowBytes, promptBytes, setBytes, pairBytes, crossBytes } = COSTS
+  const pairs = prompts.length * tokens ** 2 + runs * suffix ** 2
+  const cross = runs * suffix * prompts.length * tokens
   return (
     fixedBytes +
     tokens * contextTokenBytes +
     rows * rowBytes +
     prompts.length * promptBytes +
-    prompts.length * sets * setBytes
+    prompts.length * sets * setBytes +
+    pairs * pairBytes +
+    cross * crossBytes
   )
 }
 
@@ -71,7 +75,7 @@ const anyPrompts: fc.Arbitrary<PlanPrompt[]> = fc.array(
 )
 const anyLimits = fc.record({
   rows: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(NO_LIMITS.rows)),
-  bytes: fc.oneof(fc.integer({ min: 1, max: 700 }), fc.constant(NO_LIMITS.bytes)),
+  bytes: fc.oneof(fc.integer({ min: 1, max: 3000 }), fc.constant(NO_LIMITS.bytes)),
 })
 
 /** `check` on many plans; fewer than a second. */

@@ -149,9 +149,11 @@ describe('a plan', () => {
     expect(runsPerBatch(4 + 11)).toEqual([6, 6])
     expect(runsPerBatch(4 + 5)).toEqual([4, 4, 4])
     expect(runsPerBatch(4)).toEqual(new Array(12).fill(1))
-    // 17 fixed, 4 * 13 context, 4 * 5 base rows, 7 prompt, 4 * 11 kept sets (one keeps all), 5 a run.
-    expect(runsPerBatch(1e9, 17 + 52 + 20 + 7 + 44 + 12 * 5)).toEqual([12])
-    expect(runsPerBatch(1e9, 17 + 52 + 20 + 7 + 44 + 12 * 5 - 1)).toEqual([6, 6])
+    // 17 fixed, 4 * 13 context, 4 * 5 base rows and 16 * 29 pairs of theirs, 7 prompt, 4 * 11 kept sets (one keeps all);
+    // a run: 5 its row, 29 its pair with itself, 4 * 31 its pairs with base rows.
+    const whole = 17 + 52 + 20 + 464 + 7 + 44 + 12 * (5 + 29 + 124)
+    expect(runsPerBatch(1e9, whole)).toEqual([12])
+    expect(runsPerBatch(1e9, whole - 1)).toEqual([6, 6])
     expect(runsPerBatch(1e9, 1)).toEqual(new Array(12).fill(1))
     // Runs that begin late go together: fewer rows in the early layers.
     const first = planSweep([many], COSTS, { rows: 10, bytes: 1e9 }).batches.map(({ prompts }) =>

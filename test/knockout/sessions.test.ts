@@ -30,6 +30,8 @@ const SPEC: ModelSpec = {
     promptBytes: 0,
     setBytes: 0,
     contextTokenBytes: 0,
+    pairBytes: 0,
+    crossBytes: 0,
     fixedBytes: 0,
     layerFlops: 0,
     headFlops: 0,

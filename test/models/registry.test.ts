@@ -11,7 +11,7 @@ import { randomMamba } from '../reference/random.js'
 const FOLDER = new URL('../../src/models/', import.meta.url)
 
 function isArchitecture(value: unknown): value is Architecture {
-  return typeof value === 'object' && value !== null && 'modelType' in value && 'open' in value
+  return typeof value === 'object' && value !== null && 'modelType' in value && 'describe' in value
 }
 
 /** What the files of src/models export, the registry apart: an architecture each, or a list of them. */

@@ -20,28 +20,39 @@ function checkpoint(): Checkpoint {
 
 describe('requireTensors', () => {
   test('is content with the shapes that are there', () => {
-    expect(() => requireTensors(checkpoint(), { a: [2, 3], b: [4] }, 'mixer.')).not.toThrow()
-    expect(() => requireTensors(checkpoint(), {}, 'mixer.')).not.toThrow()
+    expect(() => requireTensors(checkpoint(), { a: [2, 3], b: [4] }, { prefix: 'mixer.' })).not.toThrow()
+    expect(() => requireTensors(checkpoint(), {}, { prefix: 'mixer.' })).not.toThrow()
   })
 
   test('a missing tensor: which one, of which shape', async () => {
     expect(
-      await inputError(() => requireTensors(checkpoint(), { a: [2, 3], 'mixer.D': [7, 1] }, 'mixer.')),
+      await inputError(() =>
+        requireTensors(checkpoint(), { a: [2, 3], 'mixer.D': [7, 1] }, { prefix: 'mixer.' }),
+      ),
     ).toBe(
       'my model: the weights must hold tensor mixer.D of shape [7,1], got none; use a complete checkpoint of this model',
     )
   })
 
   test.each([[[3, 2]], [[2]], [[2, 3, 1]], [[6]], [[]]])('another shape: [%s]', async (shape) => {
-    expect(await inputError(() => requireTensors(checkpoint(), { b: [4], a: shape }, 'mixer.'))).toBe(
+    expect(
+      await inputError(() => requireTensors(checkpoint(), { b: [4], a: shape }, { prefix: 'mixer.' })),
+    ).toBe(
       `my model: tensor a must have shape [${shape}] by my model/config.json, got [2,3]; use the config and weights of one model`,
     )
   })
 
   test('a tensor under the prefix that nobody asked for', async () => {
-    expect(await inputError(() => requireTensors(checkpoint(), { a: [2, 3], b: [4] }, 'tab'))).toBe(
+    expect(
+      await inputError(() => requireTensors(checkpoint(), { a: [2, 3], b: [4] }, { prefix: 'tab' })),
+    ).toBe(
       'my model: the weights must hold nothing that my model/config.json does not use, got tensor table; use the config and weights of one model',
     )
+  })
+
+  test('but for those that are known and not needed', () => {
+    const known = { prefix: 'tab', ignored: /ble$/ }
+    expect(() => requireTensors(checkpoint(), { a: [2, 3], b: [4] }, known)).not.toThrow()
   })
 })
 

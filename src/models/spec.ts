@@ -1,0 +1,152 @@
+/** From a checkpoint and its architecture to a model that the sweep can use: what is the same for every family. */
+import type { Checkpoint } from '../checkpoints/checkpoint.js'
+import { Graph, type Value } from '../onnx/graph.js'
+import {
+  type Architecture,
+  type LayerKind,
+  type LayerWeights,
+  layerInputs,
+  type ModelCosts,
+  type ModelDescription,
+  type ModelSpec,
+  type TensorShapes,
+} from './architecture.js'
+import { headGraph } from './head.js'
+import { embedRows, requireTensors } from './tensors.js'
+
+/** The unembedding's name where it is not the embedding; the same in all families. */
+export const UNEMBEDDING = 'lm_head.weight'
+
+const FLOAT_BYTES = 4
+
+function values(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1)
+}
+
+/** Names and shapes of all tensors that a model needs, the unembedding under `unembedding`. */
+export function modelTensors(d: ModelDescription, unembedding: string): TensorShapes {
+  const shapes: Record<string, readonly number[]> = {}
+  for (let layer = 0; layer < d.nLayers; layer++) {
+    const prefix = d.layerPrefix(layer)
+    for (const [name, shape] of Object.entries(d.layerTensors(layer))) shapes[prefix + name] = shape
+  }
+  shapes[d.embedding] = [d.vocabSize, d.dModel]
+  if (d.positions !== undefined) shapes[d.positions] = [d.maxTokens!, d.dModel]
+  shapes[d.finalNorm.weight] = [d.dModel]
+  if (d.finalNorm.bias !== undefined) shapes[d.finalNorm.bias] = [d.dModel]
+  shapes[unembedding] = [d.vocabSize, d.dModel]
+  return shapes
+}
+
+/** Number of parameters of a model, tied ones counted once. */
+export function parameterCount(d: ModelDescription): number {
+  const shapes = Object.values(modelTensors(d, d.tied ? d.embedding : UNEMBEDDING))
+  return shapes.reduce((sum, shape) => sum + values(shape), 0)
+}
+
+/** What a model needs, by its description. */
+export function modelCosts(d: ModelDescription): ModelCosts {
+  const layers = Array.from({ length: d.nLayers }, (_, layer) => Object.entries(d.layerTensors(layer)))
+  const largest = (of: (name: string, shape: readonly number[]) => number): number =>
+    Math.max(...layers.map((tensors) => tensors.reduce((sum, [name, shape]) => sum + of(name, shape), 0)))
+  // Of the tensors with two axes those named weight are multiplied with; A_log of Mamba is not.
+  const matrix = (name: string, shape: readonly number[]): number =>
+    shape.length === 2 && name.endsWith('weight') ? values(shape) : 0
+  return {
+    ...d.activations,
+    layerBytes: FLOAT_BYTES * largest((_, shape) => values(shape)),
+    headBytes: FLOAT_BYTES * d.vocabSize * d.dModel,
+    layerFlops: 2 * largest(matrix),
+    headFlops: 2 * d.vocabSize * d.dModel,
+  }
+}
+
+/** A layer's tensors, read. */
+class ReadWeights implements LayerWeights {
+  readonly #constants = new Map<string, Value>()
+
+  constructor(
+    private readonly g: Graph,
+    private readonly shapes: TensorShapes,
+    private readonly tensors: ReadonlyMap<string, Float32Array>,
+  ) {}
+
+  data(name: string): Float32Array {
+    const data = this.tensors.get(name)
+    if (!data) throw new Error(`LayerWeights: layerTensors does not name ${name}`)
+    return data
+  }
+
+  constant(name: string): Value {
+    let value = this.#constants.get(name)
+    if (!value) {
+      value = this.g.constant(name, this.data(name), this.shapes[name])
+      this.#constants.set(name, value)
+    }
+    return value
+  }
+
+  optional(name: string): Value | undefined {
+    return this.tensors.has(name) ? this.constant(name) : undefined
+  }
+}
+
+async function layerModel(
+  checkpoint: Checkpoint,
+  d: ModelDescription,
+  layer: number,
+  kind: LayerKind,
+): Promise<ReturnType<Graph['build']>> {
+  const shapes = d.layerTensors(layer)
+  const prefix = d.layerPrefix(layer)
+  const tensors = new Map<string, Float32Array>()
+  for (const [name, shape] of Object.entries(shapes)) {
+    tensors.set(name, await checkpoint.tensor(prefix + name, shape))
+  }
+  const g = new Graph(`layer ${layer} of ${checkpoint.name}`)
+  const weights = new ReadWeights(g, shapes, tensors)
+  const { base, runs } = d.advance(g, weights, layerInputs(g, kind, d.dModel), kind, layer)
+  g.output('nextBase', base, 'float32', ['B*T', d.dModel])
+  g.output('nextRuns', runs, 'float32', ['R*L', d.dModel])
+  return g.build()
+}
+
+/**
+ * Open a checkpoint as a model of `architecture`. Reads no weights.
+ * @throws InputError when the config is not one of this family, or a tensor is missing, misshapen or left unused
+ */
+export function openAs(architecture: Architecture, checkpoint: Checkpoint): ModelSpec {
+  const d = architecture.describe(checkpoint)
+  // As transformers does: a file that holds an unembedding of its own is believed.
+  const unembedding = !d.tied || checkpoint.has(UNEMBEDDING) ? UNEMBEDDING : d.embedding
+  requireTensors(checkpoint, modelTensors(d, unembedding), d)
+  const table = [d.vocabSize, d.dModel] as const
+  return {
+    name: checkpoint.name,
+    modelType: architecture.modelType,
+    nLayers: d.nLayers,
+    dModel: d.dModel,
+    vocabSize: d.vocabSize,
+    maxTokens: d.maxTokens,
+    featureCategories: d.featureCategories,
+    costs: modelCosts(d),
+    layer: (layer, kind) => layerModel(checkpoint, d, layer, kind),
+    async embed(ids, positions) {
+      const rows = await embedRows(checkpoint, d.embedding, table, ids)
+      if (d.positions === undefined) return rows
+      const places = await embedRows(checkpoint, d.positions, [d.maxTokens!, d.dModel], positions)
+      return rows.map((value, i) => value + places[i]!)
+    },
+    async head() {
+      const { weight, bias, epsilon } = d.finalNorm
+      return headGraph({
+        norm: await checkpoint.tensor(weight, [d.dModel]),
+        normBias: bias === undefined ? undefined : await checkpoint.tensor(bias, [d.dModel]),
+        unembedding: await checkpoint.tensor(unembedding, table),
+        epsilon,
+        vocabSize: d.vocabSize,
+        dModel: d.dModel,
+      })
+    },
+  }
+}
