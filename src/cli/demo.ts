@@ -5,13 +5,7 @@ import { type Command, Option } from 'commander'
 import { InputError, show } from '../errors.js'
 import { evaluate } from '../experiments/evaluate.js'
 import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
-import {
-  type InfoFlow,
-  infoFlow,
-  infoFlowFigure,
-  infoFlowSubtitle,
-  PAPER_FLOWS,
-} from '../experiments/info-flow.js'
+import { type InfoFlow, infoFlow, infoFlowFigure, infoFlowSubtitle } from '../experiments/info-flow.js'
 import { summary } from '../experiments/summary.js'
 import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
@@ -80,7 +74,7 @@ async function demo(model: Model, { model: name, data, out, limit }: DemoOptions
   const map = maps.reduce((a, b) => (subjectLoss(b) > subjectLoss(a) ? b : a))
   const { fact } = map.prompt
   say(
-    `2. Ran ${count(flow.measurements.length)} knockouts on ${plural(some.length, 'known fact')}: ${PAPER_FLOWS.length} flows in every window of ${plural(window, 'layer')}.`,
+    `2. Ran ${count(flow.measurements.length)} knockouts on ${plural(some.length, 'known fact')}: ${flow.curves.length} flows in every window of ${plural(window, 'layer')}.`,
   )
   print('')
 

@@ -11,7 +11,7 @@ import type { FeatureCategory } from '../models/architecture.js'
 import type { PreparedPrompt } from '../prompts/facts.js'
 import { type Role, rolePositions } from '../prompts/roles.js'
 import { relativeChange } from './info-flow.js'
-import { ask, type Question } from './question.js'
+import { ask, checkFeatures, type ModelFacts, type Question } from './question.js'
 
 export interface Heatmap {
   readonly prompt: PreparedPrompt
@@ -35,10 +35,12 @@ export interface HeatmapOptions {
  * @throws InputError when the window does not fit the model or a prompt has no token of the target role
  */
 export function heatmapQuestion(
-  nLayers: number,
+  spec: ModelFacts,
   prompts: readonly PreparedPrompt[],
   { window, target = 'last', features = 'all' }: HeatmapOptions,
 ): Question<Heatmap[]> {
+  const { nLayers } = spec
+  checkFeatures(spec, features)
   const starts = windowStarts(nLayers, window)
   const knockouts = prompts.map((prompt) => {
     const targets = rolePositions(target, { length: prompt.ids.length, subject: prompt.subject })
@@ -71,7 +73,7 @@ export async function heatmaps(
   prompts: readonly PreparedPrompt[],
   options: HeatmapOptions & SweepSettings,
 ): Promise<Heatmap[]> {
-  const [result] = await ask(model, prompts, [heatmapQuestion(model.spec.nLayers, prompts, options)], options)
+  const [result] = await ask(model, prompts, [heatmapQuestion(model.spec, prompts, options)], options)
   return result
 }
 

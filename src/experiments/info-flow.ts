@@ -8,11 +8,11 @@ import type { CurvePoint, CurvesFigure } from '../figures/data.js'
 import { type Knockout, windowLayers, windowStarts } from '../knockout/knockout.js'
 import type { Prediction } from '../knockout/sweep.js'
 import type { Model, SweepSettings } from '../model.js'
-import { FEATURE_CATEGORIES, type FeatureCategory } from '../models/architecture.js'
+import { FEATURE_CATEGORIES, type FeatureCategory, type ModelSpec } from '../models/architecture.js'
 import type { PreparedPrompt } from '../prompts/facts.js'
 import { parseRole, type Role, rolePositions } from '../prompts/roles.js'
 import { meanInterval } from '../results/statistics.js'
-import { ask, type Question } from './question.js'
+import { ask, checkFeatures, type ModelFacts, type Question } from './question.js'
 
 /** One curve: which role is cut from which, for which features. */
 export interface Flow {
@@ -31,6 +31,11 @@ export const PAPER_FLOWS: readonly Flow[] = [
   { source: 'last', target: 'last', features: 'all' },
   { source: 'first', target: 'last', features: 'all' },
 ]
+
+/** The paper's curves that a model has: those by feature category only where its layers have features to tell apart. */
+export function paperFlows({ featureCategories }: Pick<ModelSpec, 'featureCategories'>): readonly Flow[] {
+  return PAPER_FLOWS.filter(({ features }) => featureCategories.includes(features))
+}
 
 /** `subject → last (context-dependent)`; the category `all` goes without saying. */
 export function flowLabel({ source, target, features }: Flow): string {
@@ -142,13 +147,16 @@ export function flowKnockouts(
 
 /**
  * The question of information flow over prompts.
- * @throws InputError when there is no prompt, or the window does not fit the model
+ * @throws InputError when there is no prompt, the window does not fit the model, or a flow names features that it
+ *   cannot tell apart
  */
 export function infoFlowQuestion(
-  nLayers: number,
+  spec: ModelFacts,
   prompts: readonly PreparedPrompt[],
-  { window, flows: asked = PAPER_FLOWS }: InfoFlowOptions,
+  { window, flows: asked = paperFlows(spec) }: InfoFlowOptions,
 ): Question<InfoFlow> {
+  const { nLayers } = spec
+  for (const { features } of asked) checkFeatures(spec, features)
   // Measurements are told apart by their flow: one that is asked for twice is two.
   const flows = asked.map((flow) => ({ ...flow }))
   const starts = windowStarts(nLayers, window)
@@ -192,7 +200,7 @@ export async function infoFlow(
   prompts: readonly PreparedPrompt[],
   options: InfoFlowOptions & SweepSettings,
 ): Promise<InfoFlow> {
-  const question = infoFlowQuestion(model.spec.nLayers, prompts, options)
+  const question = infoFlowQuestion(model.spec, prompts, options)
   const [result] = await ask(model, prompts, [question], options)
   return result
 }

@@ -1,7 +1,20 @@
 /** Experiments as questions to one sweep: each says which knockouts it needs and reads its result off the answers. */
+import { InputError } from '../errors.js'
 import type { Knockout } from '../knockout/knockout.js'
 import type { KnockoutResult, Model, SweepSettings } from '../model.js'
+import type { FeatureCategory, ModelSpec } from '../models/architecture.js'
 import type { PreparedPrompt } from '../prompts/facts.js'
+
+/** What a question must know of a model. */
+export type ModelFacts = Pick<ModelSpec, 'name' | 'modelType' | 'nLayers' | 'featureCategories'>
+
+/** @throws InputError when the model has no such features */
+export function checkFeatures(spec: ModelFacts, features: FeatureCategory): void {
+  if (spec.featureCategories.includes(features)) return
+  throw new InputError(
+    `features: ${spec.name} (${spec.modelType}) has ${spec.featureCategories.join(', ')}, got ${features}; only state-space layers have features that forget fast or slowly`,
+  )
+}
 
 export interface Question<Result> {
   /** The knockouts of each prompt. */

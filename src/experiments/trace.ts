@@ -68,12 +68,11 @@ export async function prepare(
  */
 export async function trace(model: Model, text: string, options: TraceOptions): Promise<Trace> {
   const { window = defaultWindow(model.spec.nLayers), target, features, flows } = options
-  const { nLayers } = model.spec
-  windowStarts(nLayers, window)
+  windowStarts(model.spec.nLayers, window)
   const prompt = await prepare(model, text, options)
   const questions = [
-    infoFlowQuestion(nLayers, [prompt], { window, flows }),
-    heatmapQuestion(nLayers, [prompt], { window, target, features }),
+    infoFlowQuestion(model.spec, [prompt], { window, flows }),
+    heatmapQuestion(model.spec, [prompt], { window, target, features }),
   ] as const
   const [flow, [heatmap]] = await ask(model, [prompt], questions, options)
   return { prompt, window, base: heatmap!.base, heatmap: heatmap!, infoFlow: flow }

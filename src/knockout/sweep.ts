@@ -63,6 +63,9 @@ class Passage {
   runs: Tensor
   readonly active: ActiveRun[] = []
   readonly #waiting: ActiveRun[]
+  readonly #noRuns: Tensor
+  /** The prompt whose baseline stands in for a run. */
+  readonly #standIn: number
   readonly #contextInputs: Tensors
   /** Number of a prompt's context. */
   readonly #contextOf: ReadonlyMap<number, number>
@@ -72,13 +75,15 @@ class Passage {
     private readonly spec: ModelSpec,
   ) {
     this.batch = batch
-    this.runs = new Tensor('float32', new Float32Array(0), [0, spec.dModel])
+    this.#noRuns = new Tensor('float32', new Float32Array(0), [0, spec.dModel])
+    this.runs = this.#noRuns
     this.#waiting = batch.prompts
       .flatMap((p, slot) => p.runs.map((run, i) => ({ run, slot, set: p.runSets[i]! })))
       .sort((a, b) => a.run.firstLayer - b.run.firstLayer)
     // A context for every prompt with runs; a batch without any has one that nobody uses, as no input may be empty.
     const withRuns = batch.prompts.flatMap((p, slot) => (p.runs.length > 0 ? [slot] : []))
     const contexts = withRuns.length > 0 ? withRuns : [0]
+    this.#standIn = contexts[0]!
     const { prompts, tokens, setsPerPrompt } = batch
     const keep = new Float32Array(contexts.length * setsPerPrompt * tokens)
     const features = new Int32Array(contexts.length * setsPerPrompt)
@@ -117,8 +122,12 @@ class Passage {
     const { batch } = this
     const begun = this.active.length
     while (this.#waiting[0]?.run.firstLayer === layer) this.active.push(this.#waiting.shift()!)
-    const newRows = this.active.slice(begun).flatMap(({ slot }) => this.#suffixRows(slot))
-    const count = this.active.length
+    // ONNX Runtime 1.30 ends the process on some operators of no rows: while no run has begun a copy of the baseline
+    // stands in for one, and is dropped.
+    const idle = this.active.length === 0
+    const starting = idle ? [this.#standIn] : this.active.slice(begun).map(({ slot }) => slot)
+    const newRows = starting.flatMap((slot) => this.#suffixRows(slot))
+    const count = idle ? 1 : this.active.length
     const runSet = new Int32Array(count)
     const keep = new Float32Array(count * batch.suffix).fill(1)
     const target = new Float32Array(count * batch.suffix)
@@ -140,7 +149,7 @@ class Passage {
     if (batch.kind === 'suffix') feeds.runTarget = new Tensor('float32', target, [count, batch.suffix])
     const out = await session.run(feeds, ['nextBase', 'nextRuns'])
     this.base = out.nextBase!
-    this.runs = out.nextRuns!
+    this.runs = idle ? this.#noRuns : out.nextRuns!
     return this.base.dims[0]! + this.runs.dims[0]!
   }
 

@@ -5,7 +5,7 @@ import type { Model } from '../../src/model.js'
 import type { FeatureCategory } from '../../src/models/architecture.js'
 import type { PreparedPrompt } from '../../src/prompts/facts.js'
 import type { Role } from '../../src/prompts/roles.js'
-import { N_LAYERS, openTiny, prepareFacts, range } from './helpers.js'
+import { N_LAYERS, openTiny, prepareFacts, range, SPEC } from './helpers.js'
 
 const WINDOW = 20
 const STARTS = range(0, N_LAYERS - WINDOW + 1)
@@ -88,10 +88,10 @@ it.each<[string, { target?: Role; features?: FeatureCategory }, number[][]]>([
 )
 
 it('needs a window that fits, and a token of the target role', () => {
-  expect(() => heatmapQuestion(N_LAYERS, prompts, { window: 0 })).toThrow(
+  expect(() => heatmapQuestion(SPEC, prompts, { window: 0 })).toThrow(
     '--window: a window must have from 1 to 24 layers (the model has 24), got 0; change it',
   )
-  expect(() => heatmapQuestion(N_LAYERS, prompts, { window: 9, target: 'context' })).toThrow(
+  expect(() => heatmapQuestion(SPEC, prompts, { window: 9, target: 'context' })).toThrow(
     /^target: the role must have tokens in prompt ".*", got context without any; choose another role$/,
   )
 })

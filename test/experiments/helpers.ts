@@ -1,10 +1,20 @@
 /** A few facts in the embedded model's tokens. */
+import type { ModelFacts } from '../../src/experiments/question.js'
 import { loadModel } from '../../src/load.js'
 import type { Model } from '../../src/model.js'
+import { FEATURE_CATEGORIES } from '../../src/models/architecture.js'
 import { type Fact, type PreparedPrompt, preparePrompt } from '../../src/prompts/facts.js'
 
 /** Layers of the embedded model. */
 export const N_LAYERS = 24
+
+/** What questions ask of it. */
+export const SPEC: ModelFacts = {
+  name: 'tiny-mamba1',
+  modelType: 'mamba',
+  nLayers: N_LAYERS,
+  featureCategories: FEATURE_CATEGORIES,
+}
 
 export function openTiny(): Promise<Model> {
   return loadModel('tiny-mamba1', { threads: 1 })

@@ -15,7 +15,7 @@ import type { Prediction } from '../../src/knockout/sweep.js'
 import type { Model } from '../../src/model.js'
 import type { PreparedPrompt } from '../../src/prompts/facts.js'
 import { inputError } from '../prompts/helpers.js'
-import { N_LAYERS, openTiny, prepareFacts, range } from './helpers.js'
+import { N_LAYERS, openTiny, prepareFacts, range, SPEC } from './helpers.js'
 
 /** Absolute, in percent: the same float64 sums in another order. */
 const SUM_TOLERANCE = 1e-9
@@ -193,7 +193,7 @@ describe('infoFlow', () => {
   })
 
   it("cuts the paper's flows by default", () => {
-    const { knockouts } = infoFlowQuestion(N_LAYERS, prompts, { window: WINDOW })
+    const { knockouts } = infoFlowQuestion(SPEC, prompts, { window: WINDOW })
     expect(knockouts.map((own) => own.length)).toEqual(prompts.map(() => PAPER_FLOWS.length * STARTS.length))
     expect(flowKnockouts(PAPER_FLOWS[1], prompts[1], [3], 2)).toEqual([
       { layers: [3, 4], sources: [2, 3, 4, 5], targets: [6], features: 'context-dependent' },
@@ -208,6 +208,17 @@ describe('infoFlow', () => {
     for (const flow of [fromContext, toContext]) {
       expect(flowKnockouts(flow, prompts[0], [3], 2)).toBeUndefined()
     }
+  })
+
+  it('of a model without feature categories: the flows that it has, and an error for the others', async () => {
+    const attention = { ...SPEC, name: 'm', modelType: 'gpt2', featureCategories: ['all'] as const }
+    const { knockouts } = infoFlowQuestion(attention, prompts, { window: WINDOW })
+    const whole = PAPER_FLOWS.filter(({ features }) => features === 'all')
+    expect(knockouts.map((own) => own.length)).toEqual(prompts.map(() => whole.length * STARTS.length))
+    const flows = PAPER_FLOWS.slice(1, 2)
+    expect(await inputError(() => infoFlowQuestion(attention, prompts, { window: WINDOW, flows }))).toBe(
+      'features: m (gpt2) has all, got context-dependent; only state-space layers have features that forget fast or slowly',
+    )
   })
 
   it('a curve without prompts has no points, and no place in the figure', async () => {
