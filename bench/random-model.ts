@@ -13,7 +13,7 @@ export const MAMBA_130M = {
   state_size: 16,
 }
 
-function fill(name: string, shape: readonly number[], first: number, count: number): Float32Array {
+export function fill(name: string, shape: readonly number[], first: number, count: number): Float32Array {
   const width = shape.slice(1).reduce((a, b) => a * b, 1)
   const random = seededRandom(name.length * 7919 + first)
   const values = new Float32Array(count * width)

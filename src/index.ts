@@ -23,8 +23,8 @@ export { type Trace, type TraceOptions, trace } from './experiments/trace.js'
 export { curvesSpec } from './figures/curves.js'
 export type { CurvesFigure, HeatmapFigure } from './figures/data.js'
 export { heatmapSpec } from './figures/heatmap.js'
+export type { Prediction } from './knockout/head.js'
 export { type Knockout, windowLayers, windowStarts } from './knockout/knockout.js'
-export type { Prediction } from './knockout/sweep.js'
 export { type LoadOptions, loadModel } from './load.js'
 export {
   type KnockoutPrompt,

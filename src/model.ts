@@ -2,10 +2,11 @@
 import type { Checkpoint } from './checkpoints/checkpoint.js'
 import { InputError } from './errors.js'
 import { type Trace, type TraceOptions, trace } from './experiments/trace.js'
+import type { Prediction } from './knockout/head.js'
 import { checkKnockout, type Knockout } from './knockout/knockout.js'
 import { type Batch, batchBytes, type Plan, planSweep } from './knockout/plan.js'
 import { ModelSessions } from './knockout/sessions.js'
-import { layerRows, type Prediction, sweepBatches } from './knockout/sweep.js'
+import { layerRows, sweepBatches } from './knockout/sweep.js'
 import type { ModelCosts, ModelSpec } from './models/architecture.js'
 import { openModel } from './models/registry.js'
 import { Tokenizer } from './prompts/tokenizer.js'
@@ -51,8 +52,8 @@ const WEIGHTS_SHARE = 0.5
 const LOADING_COPIES = 3
 
 /** Bytes that loading the largest part of a model takes. */
-function loadingBytes({ layerBytes, headBytes }: ModelCosts): number {
-  return LOADING_COPIES * Math.max(layerBytes, headBytes)
+function loadingBytes({ layerBytes, headPartBytes }: ModelCosts): number {
+  return LOADING_COPIES * Math.max(layerBytes, headPartBytes)
 }
 
 /** Bytes of all that can stay loaded: the layers of both kinds and the head. */

@@ -1,5 +1,5 @@
 /** The paper's first experiment: what does the model say to each prompt, untouched? It decides which facts count as known. */
-import type { Prediction } from '../knockout/sweep.js'
+import type { Prediction } from '../knockout/head.js'
 import type { Model, SweepSettings } from '../model.js'
 import type { PreparedPrompt } from '../prompts/facts.js'
 

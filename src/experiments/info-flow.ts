@@ -5,8 +5,8 @@
  */
 import { InputError, show } from '../errors.js'
 import type { CurvePoint, CurvesFigure } from '../figures/data.js'
+import type { Prediction } from '../knockout/head.js'
 import { type Knockout, windowLayers, windowStarts } from '../knockout/knockout.js'
-import type { Prediction } from '../knockout/sweep.js'
 import type { Model, SweepSettings } from '../model.js'
 import { FEATURE_CATEGORIES, type FeatureCategory, type ModelSpec } from '../models/architecture.js'
 import type { PreparedPrompt } from '../prompts/facts.js'

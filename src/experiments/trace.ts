@@ -1,6 +1,7 @@
 /** One prompt, seen whole: its heatmap and its information-flow curves. */
+
+import type { Prediction } from '../knockout/head.js'
 import { windowStarts } from '../knockout/knockout.js'
-import type { Prediction } from '../knockout/sweep.js'
 import type { Model, SweepSettings } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'

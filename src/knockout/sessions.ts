@@ -3,11 +3,20 @@
  * when the sweep comes to them and dropped when it leaves, so that only one more than the resident ones is in memory.
  */
 import type { LayerKind, ModelSpec } from '../models/architecture.js'
+import type { HeadPart } from '../models/head.js'
+import type { OnnxModel } from '../onnx/graph.js'
 import type { Runtime, Session } from '../runtime/runtime.js'
 
+interface Kept {
+  readonly session: Session
+  readonly bytes: number
+  /** The kind of layer; the head has none. */
+  readonly kind?: LayerKind
+}
+
 export class ModelSessions {
-  readonly #layers = new Map<string, Session>()
-  #head: Session | undefined
+  readonly #kept = new Map<string, Kept>()
+  #finalNorm: Session | undefined
   #bytes = 0
 
   /** @param budget bytes that resident sessions may take */
@@ -24,31 +33,47 @@ export class ModelSessions {
 
   /** Use a layer. Its session must not be used after `use` is done. */
   async withLayer<T>(layer: number, kind: LayerKind, use: (session: Session) => Promise<T>): Promise<T> {
-    const key = `${kind} ${layer}`
-    const kept = this.#layers.get(key)
-    if (kept) return use(kept)
     const { layerBytes, headBytes } = this.spec.costs
-    // Sessions of the other kind make room first: a sweep finishes one kind before it begins the next.
-    if (this.#bytes + layerBytes + headBytes > this.budget) await this.#dropOther(kind)
-    const session = await this.runtime.createSession(await this.spec.layer(layer, kind))
-    if (this.#bytes + layerBytes + headBytes <= this.budget) {
-      this.#layers.set(key, session)
-      this.#bytes += layerBytes
-      return use(session)
+    // Room for the head stays free. Sessions of the other kind make room first: a sweep finishes one kind before it
+    // begins the next.
+    const key = `${kind} ${layer}`
+    if (!this.#kept.has(key) && this.#bytes + layerBytes + headBytes > this.budget + this.#headBytes) {
+      await this.#dropOther(kind)
     }
-    try {
-      return await use(session)
-    } finally {
-      await session.release()
-    }
+    const stays = this.#bytes + layerBytes + headBytes <= this.budget + this.#headBytes
+    return this.#with(key, { bytes: layerBytes, kind, stays }, () => this.spec.layer(layer, kind), use)
   }
 
-  /** Use the head. */
-  async withHead<T>(use: (session: Session) => Promise<T>): Promise<T> {
-    if (this.#head) return use(this.#head)
-    const session = await this.runtime.createSession(await this.spec.head())
-    if (this.spec.costs.headBytes <= this.budget) {
-      this.#head = session
+  /** Use the final norm; it always stays. */
+  async withFinalNorm<T>(use: (session: Session) => Promise<T>): Promise<T> {
+    this.#finalNorm ??= await this.runtime.createSession(await this.spec.finalNorm())
+    return use(this.#finalNorm)
+  }
+
+  /** Use a part of the unembedding, as a layer. */
+  async withHeadPart<T>(part: HeadPart, use: (session: Session) => Promise<T>): Promise<T> {
+    const bytes = 4 * part.count * this.spec.dModel
+    const stays = this.#bytes + bytes <= this.budget
+    return this.#with(`head ${part.first}`, { bytes, stays }, () => this.spec.unembedding(part), use)
+  }
+
+  /** Bytes of the head that are loaded. */
+  get #headBytes(): number {
+    return [...this.#kept.values()].reduce((sum, { kind, bytes }) => sum + (kind ? 0 : bytes), 0)
+  }
+
+  async #with<T>(
+    key: string,
+    { bytes, kind, stays }: { bytes: number; kind?: LayerKind; stays: boolean },
+    make: () => Promise<OnnxModel>,
+    use: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const kept = this.#kept.get(key)
+    if (kept) return use(kept.session)
+    const session = await this.runtime.createSession(await make())
+    if (stays) {
+      this.#kept.set(key, { session, bytes, ...(kind && { kind }) })
+      this.#bytes += bytes
       return use(session)
     }
     try {
@@ -59,20 +84,20 @@ export class ModelSessions {
   }
 
   async #dropOther(kind: LayerKind): Promise<void> {
-    for (const [key, session] of this.#layers) {
-      if (key.startsWith(`${kind} `)) continue
-      await session.release()
-      this.#layers.delete(key)
-      this.#bytes -= this.spec.costs.layerBytes
+    for (const [key, kept] of this.#kept) {
+      if (kept.kind === undefined || kept.kind === kind) continue
+      await kept.session.release()
+      this.#kept.delete(key)
+      this.#bytes -= kept.bytes
     }
   }
 
   /** Free all sessions. */
   async release(): Promise<void> {
-    for (const session of this.#layers.values()) await session.release()
-    await this.#head?.release()
-    this.#layers.clear()
-    this.#head = undefined
+    for (const { session } of this.#kept.values()) await session.release()
+    await this.#finalNorm?.release()
+    this.#kept.clear()
+    this.#finalNorm = undefined
     this.#bytes = 0
   }
 }

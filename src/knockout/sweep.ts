@@ -7,26 +7,11 @@
  * models/architecture.ts for what a layer graph gets.
  */
 import { Tensor } from 'onnxruntime-common'
-import { InputError } from '../errors.js'
 import { FEATURE_CATEGORIES, type ModelSpec } from '../models/architecture.js'
-import { SUMMARY } from '../models/head.js'
 import type { Session, Tensors } from '../runtime/runtime.js'
+import { askHead, type HeadOptions, type HeadQuestion, type Prediction } from './head.js'
 import type { Batch, BatchPrompt, Run } from './plan.js'
 import type { ModelSessions } from './sessions.js'
-
-/** What a model says at a prompt's last position. */
-export interface Prediction {
-  /** Natural logarithm of the answer's probability; NaN when no answer was asked about. */
-  readonly logProb: number
-  /** The answer's probability, 0 to 1. */
-  readonly prob: number
-  /** 1 + number of tokens that are more probable than the answer. */
-  readonly rank: number
-  /** The most probable token. */
-  readonly top: number
-  /** The whole next-token distribution, `[vocabSize]`, when asked for. */
-  readonly probs?: Float32Array
-}
 
 /** What the sweep gives back for one batch: predictions of its prompts and of their runs. */
 export interface BatchResult {
@@ -35,16 +20,11 @@ export interface BatchResult {
   readonly runs: Prediction[][]
 }
 
-export interface SweepOptions {
+export interface SweepOptions extends HeadOptions {
   /** Token asked about, by prompt number; undefined: none. */
   readonly answers: readonly (number | undefined)[]
-  /** Give whole distributions back. */
-  readonly probs: boolean
-  /** Rows that the head handles at once. */
-  readonly headRows: number
   /** Called as layers are done, with the number of layer-rows done since the last call. */
   readonly onProgress?: (layerRows: number) => void
-  readonly signal?: AbortSignal
 }
 
 /** A run and where it stands in its batch. */
@@ -159,26 +139,22 @@ class Passage {
     return Array.from({ length: ids.length - start }, (_, i) => slot * this.batch.tokens + start + i)
   }
 
-  /** The last token of every prompt and run, through the head. */
-  async finish(head: Session, options: SweepOptions): Promise<BatchResult> {
+  /** The last token of every prompt and run, as questions to the head. */
+  questions(answers: SweepOptions['answers']): HeadQuestion[] {
     const { prompts, tokens, suffix } = this.batch
     const baseRows = prompts.length * tokens
-    const rows = [
-      ...prompts.map((p, slot) => slot * tokens + p.ids.length - 1),
-      ...this.active.map((_, r) => baseRows + r * suffix + suffix - 1),
+    return [
+      ...prompts.map((p, slot) => ({ row: slot * tokens + p.ids.length - 1, answer: answers[p.prompt] })),
+      ...this.active.map(({ run }, r) => ({
+        row: baseRows + r * suffix + suffix - 1,
+        answer: answers[run.prompt],
+      })),
     ]
-    const answers = [
-      ...prompts.map((p) => options.answers[p.prompt]),
-      ...this.active.map((a) => options.answers[a.run.prompt]),
-    ]
-    const predictions: Prediction[] = []
-    const part = Math.ceil(rows.length / Math.ceil(rows.length / options.headRows))
-    for (let from = 0; from < rows.length; from += part) {
-      const to = Math.min(rows.length, from + part)
-      predictions.push(
-        ...(await this.#ask(head, rows.slice(from, to), answers.slice(from, to), options.probs)),
-      )
-    }
+  }
+
+  /** The head's answers to `questions`, by prompt and run. */
+  result(predictions: readonly Prediction[]): BatchResult {
+    const { prompts } = this.batch
     const base = predictions.slice(0, prompts.length)
     const runs: Prediction[][] = prompts.map((p) => new Array<Prediction>(p.runs.length))
     this.active.forEach(({ run, slot }, r) => {
@@ -186,52 +162,6 @@ class Passage {
     })
     return { base, runs }
   }
-
-  async #ask(
-    head: Session,
-    rows: number[],
-    answers: (number | undefined)[],
-    probs: boolean,
-  ): Promise<Prediction[]> {
-    const feeds: Tensors = {
-      base: this.base,
-      runs: this.runs,
-      rows: new Tensor('int32', Int32Array.from(rows), [rows.length]),
-      answer: new Tensor(
-        'int32',
-        Int32Array.from(answers, (id) => id ?? 0),
-        [rows.length, 1],
-      ),
-    }
-    const out = await head.run(feeds, probs ? ['summary', 'logits'] : ['summary'])
-    const summary = out.summary!.data as Float32Array
-    const width = Object.keys(SUMMARY).length
-    return rows.map((_, i) => {
-      const says = (column: number): number => summary[i * width + column]!
-      const logProb = says(SUMMARY.logProb)
-      if (Number.isNaN(logProb)) {
-        throw new InputError(
-          `${this.spec.name}: the model must give finite logits, got NaN; its weights are damaged, download them again`,
-        )
-      }
-      const known = answers[i] !== undefined
-      return {
-        logProb: known ? logProb : Number.NaN,
-        prob: known ? Math.exp(logProb) : Number.NaN,
-        rank: known ? says(SUMMARY.rank) : Number.NaN,
-        top: says(SUMMARY.top),
-        ...(probs && { probs: softmax(out.logits!.data as Float32Array, i, this.spec.vocabSize) }),
-      }
-    })
-  }
-}
-
-/** The distribution of row `i`, summed in float64: a float32 logarithm of the sum loses digits of large logits. */
-function softmax(logits: Float32Array, i: number, vocabSize: number): Float32Array {
-  const row = logits.subarray(i * vocabSize, (i + 1) * vocabSize)
-  const max = row.reduce((a, b) => Math.max(a, b))
-  const sum = row.reduce((total, logit) => total + Math.exp(logit - max), 0)
-  return row.map((logit) => Math.exp(logit - max) / sum)
 }
 
 /**
@@ -257,14 +187,13 @@ export async function sweepBatches(
       }
     })
   }
-  return sessions.withHead(async (head) => {
-    const results: BatchResult[] = []
-    for (const passage of passages) {
-      options.signal?.throwIfAborted()
-      results.push(await passage.finish(head, options))
-    }
-    return results
-  })
+  const arrived = passages.map((passage) => ({
+    base: passage.base,
+    runs: passage.runs,
+    questions: passage.questions(options.answers),
+  }))
+  const predictions = await askHead(spec, sessions, arrived, options)
+  return passages.map((passage, p) => passage.result(predictions[p]!))
 }
 
 /** Rows that all layers together see for a batch: the unit of progress. */

@@ -10,6 +10,7 @@
  */
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
 import type { Graph, OnnxModel, Value } from '../onnx/graph.js'
+import type { HeadPart } from './head.js'
 
 /** Which features of a layer a knockout cuts; position in this list is the category's number in graphs. */
 export const FEATURE_CATEGORIES = ['all', 'context-dependent', 'context-independent'] as const
@@ -90,8 +91,9 @@ export interface ActivationCosts {
 export interface ModelCosts extends ActivationCosts {
   /** Bytes of one layer's weights in memory (the largest layer's). */
   readonly layerBytes: number
-  /** Bytes of the unembedding in memory. */
+  /** Bytes of the unembedding in memory, and of its largest part. */
   readonly headBytes: number
+  readonly headPartBytes: number
   /** Floating point operations of the matrix products of one layer, and of the head, per row. */
   readonly layerFlops: number
   readonly headFlops: number
@@ -170,8 +172,14 @@ export interface ModelSpec {
    * @param positions of the tokens in their prompts, from 0
    */
   embed(ids: readonly number[], positions: readonly number[]): Promise<Float32Array>
-  /** The graph of the final norm and the unembedding, see `headGraph`. */
-  head(): Promise<OnnxModel>
+  /** The graph of the final norm, see `finalNormGraph`. */
+  finalNorm(): Promise<OnnxModel>
+  /** The parts in which the unembedding is loaded, in the order of their tokens. */
+  readonly headParts: readonly HeadPart[]
+  /** The graph of one of them, see `unembeddingGraph`. */
+  unembedding(part: HeadPart): Promise<OnnxModel>
+  /** Rows of the unembedding: float32 `[ids.length, dModel]`. */
+  unembed(ids: readonly number[]): Promise<Float32Array>
 }
 
 /** Where a config comes from, for messages. */

@@ -1,73 +1,147 @@
 /**
- * The head of a model: final norm (RMSNorm or LayerNorm), unembedding, and what is asked of the logits.
+ * The head of a model: final norm (RMSNorm or LayerNorm), unembedding, and what is asked of the logits. The
+ * unembedding is cut into parts of the vocabulary, so that loading it takes no more memory than loading a layer.
  *
  * Per row: log p(answer) = logit[answer] - log sum exp(logits); rank = 1 + number of tokens with a larger logit; the
- * token with the largest logit.
+ * token with the largest logit. Each part says of its own tokens what `combine` needs for that.
  */
 import { Graph, type OnnxModel } from '../onnx/graph.js'
 
-export interface HeadWeights {
+export interface NormWeights {
   /** `[dModel]` */
-  readonly norm: Float32Array
+  readonly weight: Float32Array
   /** `[dModel]`; with it the norm is LayerNorm, without RMSNorm. */
-  readonly normBias?: Float32Array
-  /** `[vocabSize, dModel]` */
-  readonly unembedding: Float32Array
+  readonly bias?: Float32Array
   readonly epsilon: number
-  readonly vocabSize: number
-  readonly dModel: number
+}
+
+/** Tokens of the vocabulary whose logits one session computes. */
+export interface HeadPart {
+  readonly first: number
+  readonly count: number
+}
+
+/** Cut a vocabulary into as few equal parts as have at most `bytes` bytes of weights each. */
+export function headParts(vocabSize: number, dModel: number, bytes: number): HeadPart[] {
+  const parts = Math.min(vocabSize, Math.ceil((4 * vocabSize * dModel) / bytes))
+  const edge = (i: number): number => Math.floor((i * vocabSize) / parts)
+  return Array.from({ length: parts }, (_, i) => ({ first: edge(i), count: edge(i + 1) - edge(i) }))
+}
+
+/**
+ * The final norm. Inputs: `base` `[B * T, dModel]` and `runs` `[R * L, dModel]`; `rows` int32 `[n]`, which rows of
+ * base followed by runs are asked about; `answers` `[n, dModel]`, the unembedding of each one's answer.
+ * Outputs: `hidden` `[n, dModel]`, normed; `answerLogit` `[n, 1]`.
+ */
+export function finalNormGraph({ weight, bias, epsilon }: NormWeights): OnnxModel {
+  const dModel = weight.length
+  const g = new Graph('final norm')
+  const base = g.input('base', 'float32', ['B*T', dModel])
+  const runs = g.input('runs', 'float32', ['R*L', dModel])
+  const rows = g.input('rows', 'int32', ['n'])
+  const answers = g.input('answers', 'float32', ['n', dModel])
+  const h = g.gather(g.concat(0, base, runs), rows)
+  const scale = g.constant('weight', weight)
+  const hidden = bias
+    ? g.layerNorm(h, scale, g.constant('bias', bias), epsilon)
+    : g.rmsNorm(h, scale, epsilon)
+  g.output('hidden', hidden, 'float32', ['n', dModel])
+  g.output('answerLogit', g.reduceSum(g.mul(hidden, answers), 1), 'float32', ['n', 1])
+  return g.build()
 }
 
 /** Bytes of a block of logits: about a second-level cache. */
 const BLOCK_BYTES = 2 ** 20
 
-/** Columns of the head's `summary`. */
-export const SUMMARY = { logProb: 0, rank: 1, top: 2 } as const
+/** Columns of a part's `summary`. */
+export const SUMMARY = {
+  /** The largest logit of the part, */
+  max: 0,
+  /** the sum of exp(logit - max), */
+  sum: 1,
+  /** the token of the largest logit, counted from the part's first, */
+  top: 2,
+  /** the answer's logit where the answer is in the part, */
+  answer: 3,
+  /** and how many other tokens have a larger logit than the answer. */
+  larger: 4,
+} as const
+const COLUMNS = Object.keys(SUMMARY).length
 
 /**
- * Inputs: `base` `[B * T, dModel]` and `runs` `[R * L, dModel]` float32; `rows` int32 `[n]`, which rows of base
- * followed by runs are asked about; `answer` int32 `[n, 1]`, a token for each.
- * Outputs, float32: `summary` `[n, 3]`, see SUMMARY: natural logarithm of the answer's probability, its rank from 1,
- * the most probable token; and `logits` `[n, vocabSize]`, for whole distributions.
+ * One part of the unembedding.
+ * Inputs: `hidden` `[n, dModel]` and `answerLogit` `[n, 1]` of the final norm; `answer` int32 `[n, 1]`, counted from
+ * the part's first token, -1 where it is in another part.
+ * Outputs: `summary` `[n, 5]`, see SUMMARY; `logits` `[n, count]`, for whole distributions.
+ *
+ * @param unembedding `[count, dModel]`
  */
-export function headGraph({
-  norm,
-  normBias,
-  unembedding,
-  epsilon,
-  vocabSize,
-  dModel,
-}: HeadWeights): OnnxModel {
-  const g = new Graph('head')
-  const base = g.input('base', 'float32', ['B*T', dModel])
-  const runs = g.input('runs', 'float32', ['R*L', dModel])
-  const rows = g.input('rows', 'int32', ['n'])
+export function unembeddingGraph(unembedding: Float32Array, dModel: number, name: string): OnnxModel {
+  const count = unembedding.length / dModel
+  const g = new Graph(name)
+  const hidden = g.input('hidden', 'float32', ['n', dModel])
+  const answerLogit = g.input('answerLogit', 'float32', ['n', 1])
   const answer = g.input('answer', 'int32', ['n', 1])
-  const h = g.gather(g.concat(0, base, runs), rows)
-  const weight = g.constant('norm', norm)
-  const normed = normBias
-    ? g.layerNorm(h, weight, g.constant('norm bias', normBias), epsilon)
-    : g.rmsNorm(h, weight, epsilon)
-  const logits = g.linear(normed, g.constant('unembedding', unembedding, [vocabSize, dModel]))
+  const logits = g.linear(hidden, g.constant('unembedding', unembedding, [count, dModel]))
   const summary = g.blocks(
-    Math.max(1, Math.floor(BLOCK_BYTES / (4 * vocabSize))),
+    Math.max(1, Math.floor(BLOCK_BYTES / (4 * count))),
     [
       { value: logits, type: 'float32' },
+      { value: answerLogit, type: 'float32' },
       { value: answer, type: 'int32' },
     ],
-    (block, [x, token]) => {
+    (block, [x, own, token]) => {
       const max = block.reduceMax(x!, 1)
-      const rest = block.log(block.reduceSum(block.exp(block.sub(x!, max)), 1))
-      const own = block.op('GatherElements', [x!, token!], { axis: 1 })
-      // Not own - (max + rest): of large logits that sum would lose the digits of the difference.
-      const logProb = block.sub(block.sub(own, max), rest)
-      const larger = block.reduceSum(block.cast(block.greater(x!, own), 'float32'), 1)
-      const rank = block.add(larger, block.scalar(1))
+      const sum = block.reduceSum(block.exp(block.sub(x!, max)), 1)
       const top = block.cast(block.argMax(x!, 1), 'float32')
-      return block.concat(1, logProb, rank, top)
+      const known = block.max(token!, block.int32(0))
+      const here = block.op('GatherElements', [x!, known], { axis: 1 })
+      const isHere = block.cast(block.equal(known, token!), 'float32')
+      const above = (logit: typeof here): typeof here => block.cast(block.greater(logit, own!), 'float32')
+      // The answer is not larger than itself, though this product may round its logit differently.
+      const larger = block.sub(block.reduceSum(above(x!), 1), block.mul(isHere, above(here)))
+      return block.concat(1, max, sum, top, block.mul(here, isHere), larger)
     },
   )
-  g.output('summary', summary, 'float32', ['n', Object.keys(SUMMARY).length])
-  g.output('logits', logits, 'float32', ['n', vocabSize])
+  g.output('summary', summary, 'float32', ['n', COLUMNS])
+  g.output('logits', logits, 'float32', ['n', count])
   return g.build()
+}
+
+/** What all parts together say of a row. */
+export interface HeadAnswer {
+  readonly logProb: number
+  readonly rank: number
+  readonly top: number
+}
+
+/**
+ * What the parts' summaries say of row `i`, in float64.
+ * @param summaries `[n, 5]` of each part, in order
+ */
+export function combine(
+  parts: readonly HeadPart[],
+  summaries: readonly Float32Array[],
+  i: number,
+  answer: number,
+): HeadAnswer {
+  const says = (part: number, column: keyof typeof SUMMARY): number =>
+    summaries[part]![i * COLUMNS + SUMMARY[column]]!
+  let best = 0
+  for (let p = 1; p < parts.length; p++) if (says(p, 'max') > says(best, 'max')) best = p
+  const max = says(best, 'max')
+  const top = parts[best]!.first + says(best, 'top')
+  let sum = 0
+  let larger = 0
+  let logit = Number.NaN
+  parts.forEach(({ first, count }, p) => {
+    sum += says(p, 'sum') * Math.exp(says(p, 'max') - max)
+    larger += says(p, 'larger')
+    if (answer >= first && answer < first + count) logit = says(p, 'answer')
+  })
+  // Logits that differ by rounding alone: the largest is the top token's, and no other is as large.
+  if (top === answer) larger = 0
+  else if (logit < max) larger = Math.max(1, larger)
+  // Not logit - (max + log(sum)): of large logits that would lose the digits of the difference.
+  return { logProb: logit - max - Math.log(sum), rank: 1 + larger, top }
 }

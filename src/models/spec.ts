@@ -11,13 +11,16 @@ import {
   type ModelSpec,
   type TensorShapes,
 } from './architecture.js'
-import { headGraph } from './head.js'
+import { finalNormGraph, type HeadPart, headParts, unembeddingGraph } from './head.js'
 import { embedRows, requireTensors } from './tensors.js'
 
 /** The unembedding's name where it is not the embedding; the same in all families. */
 export const UNEMBEDDING = 'lm_head.weight'
 
 const FLOAT_BYTES = 4
+
+/** Parts of the unembedding have as many bytes as a layer, but not so few that many small sessions would result. */
+const LEAST_PART_BYTES = 2 ** 25
 
 function values(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1)
@@ -56,9 +59,15 @@ export function modelCosts(d: ModelDescription): ModelCosts {
     ...d.activations,
     layerBytes: FLOAT_BYTES * largest((_, shape) => values(shape)),
     headBytes: FLOAT_BYTES * d.vocabSize * d.dModel,
+    headPartBytes: FLOAT_BYTES * d.dModel * Math.max(...partsOf(d).map(({ count }) => count)),
     layerFlops: 2 * largest(matrix),
     headFlops: 2 * d.vocabSize * d.dModel,
   }
+}
+
+function partsOf(d: ModelDescription): HeadPart[] {
+  const layer = Object.values(d.layerTensors(0)).reduce((sum, shape) => sum + values(shape), 0)
+  return headParts(d.vocabSize, d.dModel, Math.max(LEAST_PART_BYTES, FLOAT_BYTES * layer))
 }
 
 /** A layer's tensors, read. */
@@ -137,16 +146,21 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
       const places = await embedRows(checkpoint, d.positions, [d.maxTokens!, d.dModel], positions)
       return rows.map((value, i) => value + places[i]!)
     },
-    async head() {
+    async finalNorm() {
       const { weight, bias, epsilon } = d.finalNorm
-      return headGraph({
-        norm: await checkpoint.tensor(weight, [d.dModel]),
-        normBias: bias === undefined ? undefined : await checkpoint.tensor(bias, [d.dModel]),
-        unembedding: await checkpoint.tensor(unembedding, table),
+      return finalNormGraph({
+        weight: await checkpoint.tensor(weight, [d.dModel]),
+        bias: bias === undefined ? undefined : await checkpoint.tensor(bias, [d.dModel]),
         epsilon,
-        vocabSize: d.vocabSize,
-        dModel: d.dModel,
       })
     },
+    headParts: partsOf(d),
+    unembedding: async ({ first, count }) =>
+      unembeddingGraph(
+        await checkpoint.rows(unembedding, table, first, count),
+        d.dModel,
+        `unembedding ${first} to ${first + count - 1} of ${checkpoint.name}`,
+      ),
+    unembed: (ids) => embedRows(checkpoint, unembedding, table, ids),
   }
 }

@@ -10,8 +10,8 @@ import {
   parseFlow,
   relativeChange,
 } from '../../src/experiments/info-flow.js'
+import type { Prediction } from '../../src/knockout/head.js'
 import { windowLayers } from '../../src/knockout/knockout.js'
-import type { Prediction } from '../../src/knockout/sweep.js'
 import type { Model } from '../../src/model.js'
 import type { PreparedPrompt } from '../../src/prompts/facts.js'
 import { inputError } from '../prompts/helpers.js'

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { heatmaps } from '../../src/experiments/heatmap.js'
 import { infoFlow, PAPER_FLOWS } from '../../src/experiments/info-flow.js'
 import { defaultWindow, prepare, trace } from '../../src/experiments/trace.js'
-import type { Prediction } from '../../src/knockout/sweep.js'
+import type { Prediction } from '../../src/knockout/head.js'
 import type { Model, Progress } from '../../src/model.js'
 import { openTiny } from './helpers.js'
 

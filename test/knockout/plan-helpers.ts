@@ -7,6 +7,7 @@ import type { ModelCosts } from '../../src/models/architecture.js'
 export const COSTS: ModelCosts = {
   layerBytes: 2,
   headBytes: 3,
+  headPartBytes: 37,
   rowBytes: 5,
   promptBytes: 7,
   setBytes: 11,

@@ -26,6 +26,7 @@ const SPEC: ModelSpec = {
   costs: {
     layerBytes: LAYER_BYTES,
     headBytes: HEAD_BYTES,
+    headPartBytes: HEAD_BYTES,
     rowBytes: 0,
     promptBytes: 0,
     setBytes: 0,
@@ -38,8 +39,14 @@ const SPEC: ModelSpec = {
   },
   layer: async (layer, kind) => model(`${kind} ${layer}`),
   embed: async () => new Float32Array(),
-  head: async () => model('head'),
+  finalNorm: async () => model('norm'),
+  headParts: [{ first: 0, count: 1 }],
+  unembedding: async () => model('head'),
+  unembed: async () => new Float32Array(),
 }
+
+/** The head is one part; a value takes four bytes. */
+const PART = { first: 0, count: HEAD_BYTES / 4 }
 
 /** Remembers what was created and what is alive; a session that is released twice is an error. */
 class CountingRuntime implements Runtime {
@@ -85,7 +92,7 @@ async function sweep(sessions: ModelSessions, kind: LayerKind): Promise<void> {
   for (let layer = 0; layer < N_LAYERS; layer++) {
     await sessions.withLayer(layer, kind, (session) => session.run({}, []))
   }
-  await sessions.withHead((session) => session.run({}, []))
+  await sessions.withHeadPart(PART, (session) => session.run({}, []))
 }
 
 const layers = (kind: LayerKind, count: number): string[] =>
@@ -186,7 +193,7 @@ describe('a budget for nothing', () => {
     const { runtime, sessions } = setUp(0)
     const fail = () => Promise.reject(new Error('aborted'))
     await expect(sessions.withLayer(0, 'suffix', fail)).rejects.toThrow('aborted')
-    await expect(sessions.withHead(fail)).rejects.toThrow('aborted')
+    await expect(sessions.withHeadPart(PART, fail)).rejects.toThrow('aborted')
     expect(runtime.created).toEqual(['suffix 0', 'head'])
     expect(runtime.alive).toEqual([])
   })
@@ -230,7 +237,8 @@ test('what is kept is never more than the budget, plus what is being used', asyn
           expect(runtime.bytes).toBeLessThanOrEqual(budget + own)
           if (fails) throw new Error('use failed')
         }
-        const done = part === 'head' ? sessions.withHead(during) : sessions.withLayer(part, kind, during)
+        const done =
+          part === 'head' ? sessions.withHeadPart(PART, during) : sessions.withLayer(part, kind, during)
         if (fails) await expect(done).rejects.toThrow('use failed')
         else await done
         expect(runtime.bytes).toBeLessThanOrEqual(budget)

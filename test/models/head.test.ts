@@ -1,13 +1,21 @@
 /** The head on ONNX Runtime, against a softmax in float64. */
 import { describe, expect, test } from 'vitest'
-import { headGraph, SUMMARY } from '../../src/models/head.js'
-import type { Session } from '../../src/runtime/runtime.js'
+import { askHead } from '../../src/knockout/head.js'
+import { ModelSessions } from '../../src/knockout/sessions.js'
+import type { ModelSpec } from '../../src/models/architecture.js'
+import { finalNormGraph, headParts, unembeddingGraph } from '../../src/models/head.js'
 import { at, type NdArray, ndArray, numbers, runtime, tensorOf } from '../helpers/graph.js'
 
 /** Relative, above 1 and absolute, below: float32 logits up to some hundreds and their sums; measured 5e-7. */
 const LOGIT_TOLERANCE = 2e-6
 
+/** Absolute, on probabilities: the same, through the exponential. */
+const PROB_TOLERANCE = 1e-5
+
 const EPSILON = 1e-5
+
+/** What a head does not ask of its model. */
+const NO_LAYERS = { name: 'm', modelType: 'fake', nLayers: 0, featureCategories: [] } as unknown as ModelSpec
 
 interface Row {
   readonly logProb: number
@@ -36,48 +44,39 @@ function expectedRow(logits: readonly number[], answer: number): Row {
   }
 }
 
-function headSession(norm: NdArray, unembedding: NdArray): Promise<Session> {
+/** A head of these weights, its unembedding in `parts` parts. */
+function headOf(norm: NdArray, unembedding: NdArray, parts: number): ModelSpec {
   const [vocabSize, dModel] = unembedding.dims
-  return runtime.createSession(
-    headGraph({
-      norm: Float32Array.from(norm.data),
-      unembedding: Float32Array.from(unembedding.data),
-      epsilon: EPSILON,
-      vocabSize,
-      dModel,
-    }),
-  )
+  const rows = (first: number, count: number): Float32Array =>
+    Float32Array.from({ length: count * dModel }, (_, i) => unembedding.data[first * dModel + i])
+  return {
+    ...NO_LAYERS,
+    vocabSize,
+    dModel,
+    headParts: headParts(vocabSize, dModel, (4 * vocabSize * dModel) / parts),
+    finalNorm: async () => finalNormGraph({ weight: Float32Array.from(norm.data), epsilon: EPSILON }),
+    unembedding: async ({ first, count }) => unembeddingGraph(rows(first, count), dModel, `part ${first}`),
+    unembed: async (ids) => Float32Array.from(ids.flatMap((id) => Array.from(rows(id, 1)))),
+  }
 }
 
 /** What a head says of rows of base followed by runs. */
 async function ask(
-  head: Session,
+  spec: ModelSpec,
   base: NdArray,
   runs: NdArray,
   questions: readonly { readonly row: number; readonly answer: number }[],
-): Promise<{ summary: Row[]; logits: number[][] }> {
-  const n = questions.length
-  const out = await head.run(
-    {
-      base: tensorOf(base),
-      runs: tensorOf(runs),
-      rows: tensorOf(ndArray([n], (i) => questions[i].row, 'int32')),
-      answer: tensorOf(ndArray([n, 1], (i) => questions[i].answer, 'int32')),
-    },
-    ['summary', 'logits'],
-  )
-  expect(out.summary.dims).toEqual([n, 3])
-  const [width, vocabSize] = [3, out.logits.dims[1]]
-  const summary = out.summary.data as Float32Array
-  const logits = Array.from(out.logits.data as Float32Array)
-  const column = (i: number, name: keyof typeof SUMMARY): number => summary[i * width + SUMMARY[name]]
-  return {
-    summary: questions.map((_, i) => ({
-      logProb: column(i, 'logProb'),
-      rank: column(i, 'rank'),
-      top: column(i, 'top'),
-    })),
-    logits: questions.map((_, i) => logits.slice(i * vocabSize, (i + 1) * vocabSize)),
+): Promise<{ rows: Row[]; probs: Float32Array[] }> {
+  const sessions = new ModelSessions(spec, runtime, Number.POSITIVE_INFINITY)
+  const batch = { base: tensorOf(base), runs: tensorOf(runs), questions }
+  try {
+    const [answers] = await askHead(spec, sessions, [batch], { probs: true, headRows: 4 })
+    return {
+      rows: answers.map(({ logProb, rank, top }) => ({ logProb, rank, top })),
+      probs: answers.map(({ probs }) => probs!),
+    }
+  } finally {
+    await sessions.release()
   }
 }
 
@@ -95,10 +94,13 @@ const rowOf = (x: NdArray, row: number): number[] =>
 
 // Blocks of logits hold 2 ** 20 bytes: 3744 rows of 70 tokens, 3 of 70,000.
 test.each([
-  ['one row', 70, 1],
-  ['many rows', 70, 50],
-  ['several blocks, the last one not full', 70_000, 7],
-])('log probability, rank, top and logits: %s', async (_, vocabSize, count) => {
+  ['one row', 70, 1, 1],
+  ['many rows', 70, 50, 1],
+  ['many rows, several parts', 70, 50, 6],
+  ['as many parts as tokens', 7, 9, 7],
+  ['several blocks, the last one not full', 70_000, 7, 1],
+  ['several blocks and parts', 70_000, 7, 2],
+])('log probability, rank, top and distribution: %s', async (_, vocabSize, count, parts) => {
   const norm = numbers(5)
   const unembedding = numbers(vocabSize, 5)
   const [base, runs] = [numbers(6, 5), numbers(4, 5)]
@@ -106,30 +108,33 @@ test.each([
     row: (3 * i + 5) % 10,
     answer: (17 * i * i + 3) % vocabSize,
   }))
-  const head = await headSession(norm, unembedding)
-  const { summary, logits } = await ask(head, base, runs, questions)
+  const head = headOf(norm, unembedding, parts)
+  expect(head.headParts).toHaveLength(parts)
+  const { rows, probs } = await ask(head, base, runs, questions)
   questions.forEach(({ row, answer }, i) => {
     const h = row < 6 ? rowOf(base, row) : rowOf(runs, row - 6)
-    const expected = logitsOf(h, norm, unembedding)
-    expect(logits[i].length).toBe(vocabSize)
-    const worst = expected.reduce((max, logit, id) => Math.max(max, Math.abs(logits[i][id] - logit)), 0)
-    expect(worst).toBeLessThan(20 * LOGIT_TOLERANCE) // logits up to 20
+    const logits = logitsOf(h, norm, unembedding)
     // Tokens whose float64 logits are too close to tell apart in float32 may swap ranks.
-    expectRow(summary[i], expectedRow(logits[i], answer))
+    expectRow(rows[i], expectedRow(logits, answer))
+    expect(probs[i].length).toBe(vocabSize)
+    const max = Math.max(...logits)
+    const sum = logits.reduce((total, logit) => total + Math.exp(logit - max), 0)
+    const worst = logits.reduce(
+      (most, logit, id) => Math.max(most, Math.abs(probs[i][id] - Math.exp(logit - max) / sum)),
+      0,
+    )
+    expect(worst).toBeLessThan(PROB_TOLERANCE)
   })
-  await head.release()
 })
 
 test('runs may be none, and rows come in any order, repeatedly', async () => {
   const [norm, unembedding, base] = [numbers(3), numbers(8, 3), numbers(4, 3)]
-  const head = await headSession(norm, unembedding)
   const questions = [3, 0, 3].map((row) => ({ row, answer: 2 }))
-  const { summary } = await ask(head, base, numbers(0, 3), questions)
-  expect(summary[0]).toEqual(summary[2])
+  const { rows } = await ask(headOf(norm, unembedding, 2), base, numbers(0, 3), questions)
+  expect(rows[0]).toEqual(rows[2])
   questions.forEach(({ row, answer }, i) => {
-    expectRow(summary[i], expectedRow(logitsOf(rowOf(base, row), norm, unembedding), answer))
+    expectRow(rows[i], expectedRow(logitsOf(rowOf(base, row), norm, unembedding), answer))
   })
-  await head.release()
 })
 
 describe('of chosen logits', () => {
@@ -137,22 +142,13 @@ describe('of chosen logits', () => {
    * A head of two features whose logits for the row [1, 1] are these: the norm's weight undoes the division by
    * sqrt(1 + epsilon).
    */
-  async function of(logits: readonly number[], answers: readonly number[]): Promise<Row[]> {
+  async function of(logits: readonly number[], answers: readonly number[], parts = 2): Promise<Row[]> {
     const norm = ndArray([2], (i) => (i === 0 ? Math.sqrt(1 + EPSILON) : 0))
-    const head = await headSession(
-      norm,
-      ndArray([logits.length, 2], (id, i) => (i === 0 ? logits[id] : 0)),
-    )
+    const unembedding = ndArray([logits.length, 2], (id, i) => (i === 0 ? logits[id] : 0))
     const ones = ndArray([1, 2], () => 1)
     const questions = answers.map((answer) => ({ row: 0, answer }))
-    const { summary, logits: got } = await ask(head, ones, numbers(0, 2), questions)
-    await head.release()
-    got.forEach((row) => {
-      row.forEach((logit, id) => {
-        expectClose(logit, Math.fround(logits[id]))
-      })
-    })
-    return summary
+    const { rows } = await ask(headOf(norm, unembedding, parts), ones, numbers(0, 2), questions)
+    return rows
   }
 
   test('equal logits share the better rank, and the first of them is the top', async () => {
@@ -190,21 +186,28 @@ describe('of chosen logits', () => {
   })
 
   test('one token', async () => {
-    expectRow((await of([5], [0]))[0], { logProb: 0, rank: 1, top: 0 })
+    expectRow((await of([5], [0], 1))[0], { logProb: 0, rank: 1, top: 0 })
   })
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])('a logit of %d gives no number', async (bad) => {
-    const head = await headSession(
-      ndArray([1], () => 1),
-      ndArray([3, 1], (id) => (id === 1 ? bad : id)),
-    )
-    const { summary } = await ask(
-      head,
-      ndArray([1, 1], () => 1),
-      numbers(0, 1),
-      [{ row: 0, answer: 0 }],
-    )
-    expect(summary[0].logProb).toBeNaN()
-    await head.release()
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('a logit of %d is an error', async (bad) => {
+    for (const answer of [0, 1]) {
+      await expect(of([1, bad, 2], [answer], 3)).rejects.toThrow(
+        'm: the model must give finite logits, got NaN; its weights are damaged, download them again',
+      )
+    }
+  })
+
+  test('parts: in order, nothing left out, as many as needed', () => {
+    expect(headParts(10, 2, 4 * 2 * 10)).toEqual([{ first: 0, count: 10 }])
+    expect(headParts(10, 2, 4 * 2 * 10 - 1)).toEqual([
+      { first: 0, count: 5 },
+      { first: 5, count: 5 },
+    ])
+    expect(headParts(10, 2, 4 * 2 * 4)).toEqual([
+      { first: 0, count: 3 },
+      { first: 3, count: 3 },
+      { first: 6, count: 4 },
+    ])
+    expect(headParts(3, 2, 1)).toHaveLength(3)
   })
 })

@@ -6,13 +6,9 @@ import { openModel } from '../../src/models/registry.js'
 import type { Session } from '../../src/runtime/runtime.js'
 import { referenceCheckpoint } from '../helpers/checkpoint.js'
 import { ndArray, runtime, tensorOf } from '../helpers/graph.js'
-import {
-  type ReferenceFeatures,
-  type ReferenceKnockout,
-  type ReferenceModel,
-  type Rows,
-  referenceHidden,
-} from '../reference/mamba.js'
+import { referenceHidden } from '../reference/engine.js'
+import type { Rows } from '../reference/math.js'
+import type { ReferenceFeatures, ReferenceKnockout, ReferenceModel } from '../reference/model.js'
 import { randomMamba } from '../reference/random.js'
 
 /** Absolute, on a residual stream of order one after one float32 layer; measured 4e-6. */

@@ -1,14 +1,16 @@
 /** Mamba-1 checkpoints: spellings of the config, the tensors that it asks for, embedding, head and costs. */
 import { describe, expect, test } from 'vitest'
 import type { Checkpoint } from '../../src/checkpoints/checkpoint.js'
+import { askHead } from '../../src/knockout/head.js'
+import { ModelSessions } from '../../src/knockout/sessions.js'
 import type { ModelSpec } from '../../src/models/architecture.js'
-import { SUMMARY } from '../../src/models/head.js'
 import { mamba, readMambaSizes } from '../../src/models/mamba.js'
 import { openModel } from '../../src/models/registry.js'
 import { inputError } from '../checkpoints/helpers.js'
 import { type MemoryTensor, memoryCheckpoint, referenceCheckpoint } from '../helpers/checkpoint.js'
 import { ndArray, runtime, tensorOf } from '../helpers/graph.js'
-import { type ReferenceModel, referenceHidden, referenceProbs } from '../reference/mamba.js'
+import { referenceHidden, referenceProbs } from '../reference/engine.js'
+import type { ReferenceModel } from '../reference/model.js'
 import { randomMamba } from '../reference/random.js'
 
 /** Absolute, on probabilities: float32 logits of order one; measured 3e-8. */
@@ -192,17 +194,15 @@ describe('head', () => {
   async function probs(spec: ModelSpec, model: ReferenceModel): Promise<number[]> {
     const row = referenceHidden(model, TOKENS).at(-1)!.at(-1)!
     const { dModel, vocabSize } = model.config
-    const session = await runtime.createSession(await spec.head())
-    const feeds = {
+    const sessions = new ModelSessions(spec, runtime, Number.POSITIVE_INFINITY)
+    const batch = {
       base: tensorOf(ndArray([1, dModel], (_, i) => row[i])),
       runs: tensorOf(ndArray([0, dModel], () => 0)),
-      rows: tensorOf(ndArray([vocabSize], () => 0, 'int32')),
-      answer: tensorOf(ndArray([vocabSize, 1], (id) => id, 'int32')),
+      questions: Array.from({ length: vocabSize }, (_, answer) => ({ row: 0, answer })),
     }
-    const summary = (await session.run(feeds, ['summary'])).summary.data as Float32Array
-    await session.release()
-    const width = Object.keys(SUMMARY).length
-    return Array.from({ length: vocabSize }, (_, id) => Math.exp(summary[id * width + SUMMARY.logProb]))
+    const [answers] = await askHead(spec, sessions, [batch], { probs: false, headRows: 5 })
+    await sessions.release()
+    return answers.map(({ prob }) => prob)
   }
 
   function expectProbs(got: number[], model: ReferenceModel): void {
