@@ -7,7 +7,8 @@ import { checkKnockout, type Knockout } from './knockout/knockout.js'
 import { type Batch, batchBytes, type Plan, planSweep } from './knockout/plan.js'
 import { ModelSessions } from './knockout/sessions.js'
 import { layerRows, sweepBatches } from './knockout/sweep.js'
-import type { ModelCosts, ModelSpec } from './models/architecture.js'
+import { leastMemory, type MemoryShares, memoryForBatch, shareMemory, tooLittle } from './memory.js'
+import type { ModelSpec } from './models/architecture.js'
 import { openModel } from './models/registry.js'
 import { Tokenizer } from './prompts/tokenizer.js'
 import type { Runtime } from './runtime/runtime.js'
@@ -44,28 +45,13 @@ export interface SweepSettings {
 const BATCH_ROWS = 512
 /** Rows that the head handles at once. */
 const HEAD_ROWS = 96
-/** Values of size vocabSize per row that are alive in the head at once. */
+/** Logits of a part of the head that are alive at once, per row. */
 const HEAD_TEMPORARIES = 2
-/** Share of the memory, less what loading takes, that loaded layers may have; the rest is for rows. */
-const WEIGHTS_SHARE = 0.5
-/** While a layer is loaded its weights are there as read, in ONNX Runtime and packed for its matrix products. */
-const LOADING_COPIES = 3
-
-/** Bytes that loading the largest part of a model takes. */
-function loadingBytes({ layerBytes, headPartBytes }: ModelCosts): number {
-  return LOADING_COPIES * Math.max(layerBytes, headPartBytes)
-}
-
-/** Bytes of all that can stay loaded: the layers of both kinds and the head. */
-function allBytes({ nLayers, costs }: ModelSpec): number {
-  return 2 * nLayers * costs.layerBytes + costs.headBytes
-}
-
 export class Model {
   /** What the user called it. */
   readonly name: string
   readonly #sessions: ModelSessions
-  readonly #rowBudget: number
+  readonly #shares: MemoryShares
   readonly #headRows: number
   #tokenizer: Promise<Tokenizer> | undefined
   #lastSweep: Promise<unknown> = Promise.resolve()
@@ -79,12 +65,10 @@ export class Model {
   ) {
     const { costs } = spec
     this.name = spec.name
-    const rest = memory - loadingBytes(costs)
-    const weights = Math.min(allBytes(spec), WEIGHTS_SHARE * rest)
-    this.#sessions = new ModelSessions(spec, runtime, weights)
-    this.#rowBudget = rest - weights
-    const headRowBytes = HEAD_TEMPORARIES * 4 * spec.vocabSize
-    this.#headRows = Math.max(1, Math.min(HEAD_ROWS, Math.floor(this.#rowBudget / 2 / headRowBytes)))
+    this.#shares = shareMemory(spec, memory)
+    this.#sessions = new ModelSessions(spec, runtime, this.#shares.weights)
+    const logitBytes = (HEAD_TEMPORARIES * costs.headPartBytes) / spec.dModel
+    this.#headRows = Math.max(1, Math.min(HEAD_ROWS, Math.floor(this.#shares.logits / logitBytes)))
   }
 
   /**
@@ -94,7 +78,7 @@ export class Model {
    */
   static open(checkpoint: Checkpoint, runtime: Runtime, memory = runtime.freeMemory() / 2): Model {
     const spec = openModel(checkpoint)
-    const least = 1.1 * loadingBytes(spec.costs)
+    const least = leastMemory(spec.costs)
     if (memory < least) throw tooLittle(`to load ${checkpoint.name}, at least`, least, memory)
     return new Model(spec, runtime, checkpoint, memory)
   }
@@ -140,7 +124,7 @@ export class Model {
 
   /** The plan for `prompts`, which have passed `check`. */
   plan(prompts: readonly KnockoutPrompt[]): Plan {
-    const limit = this.#rowBudget / 2
+    const limit = this.#shares.batch
     const plan = planSweep(prompts, this.spec.costs, { rows: BATCH_ROWS, bytes: limit })
     const { costs } = this.spec
     const needs = plan.batches.map((batch) => ({
@@ -149,8 +133,7 @@ export class Model {
     }))
     const most = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a), { tokens: 0, bytes: 0 })
     if (most.bytes > limit) {
-      const resident = allBytes(this.spec) + 2 * most.bytes
-      const need = loadingBytes(costs) + Math.min(resident, (2 * most.bytes) / (1 - WEIGHTS_SHARE))
+      const need = memoryForBatch(this.spec, most.bytes)
       throw tooLittle(`for a prompt of ${most.tokens} tokens`, need, this.memory)
     }
     return plan
@@ -216,7 +199,7 @@ export class Model {
    * are loaded in turn, as many as their rows fit share each load.
    */
   *#groups(batches: readonly Batch[]): Generator<Batch[]> {
-    const limit = this.#sessions.resident ? 0 : this.#rowBudget / 4
+    const limit = this.#sessions.resident ? 0 : this.#shares.waiting
     let group: Batch[] = []
     let bytes = 0
     for (const batch of batches) {
@@ -247,11 +230,4 @@ export class Model {
     await this.#sessions.release()
     await this.checkpoint.close()
   }
-}
-
-function tooLittle(what: string, need: number, got: number): InputError {
-  // Rounded apart, so that what is asked for is more than what there is, and enough.
-  const given = got < 2 ** 20 ? `${Math.floor(got)} bytes` : `${Math.floor(got / 2 ** 20)} MiB`
-  const least = `${Math.ceil(need / 2 ** 20)} MiB`
-  return new InputError(`--memory: ${what} ${least} are needed, got ${given}; give more memory`)
 }
