@@ -1,29 +1,35 @@
-/** `factflow models`: what can be named with --model. */
+/** `factflow models`: what can be named with --model, what it needs, and what is there already. */
 import type { Command } from 'commander'
 import stringWidth from 'string-width'
+import type { Checkpoint } from '../checkpoints/checkpoint.js'
 import { embeddedModels } from '../checkpoints/embedded.js'
 import { openFolder } from '../checkpoints/folder.js'
+import { cachedModels } from '../checkpoints/hub-cache.js'
+import { InputError } from '../errors.js'
 import { wrap } from '../figures/text.js'
-import { openModel } from '../models/registry.js'
+import { openNamed } from '../load.js'
+import { KNOWN_MODELS, knownNeeds, type ModelNeeds, specNeeds } from '../models/known.js'
+import { ARCHITECTURES, openModel } from '../models/registry.js'
 import { print, width } from './terminal.js'
 
-export interface ModelEntry {
+/** Sizes are in bytes. */
+export interface ModelEntry extends ModelNeeds {
+  /** What --model takes. */
   readonly name: string
-  readonly architecture: string
-  readonly layers: number
-  readonly width: number
-  readonly vocabulary: number
-  /** Size of the weight files in bytes. */
-  readonly disk: number
-  /** Bytes of the weights in memory, float32. */
-  readonly memory: number
-  readonly folder: string
+  /** It comes with factflow, is one of the paper's models, or another one in the cache of the Hub. */
+  readonly source: 'embedded' | 'paper' | 'cache'
+  /** As the paper calls it; of other models their type. */
+  readonly family: string
+  /** Whether it is on this machine. */
+  readonly cached: boolean
+  /** Whether its licence must be accepted on the Hub first. */
+  readonly gated: boolean
 }
 
 export function modelsCommand(program: Command): void {
   program
     .command('models')
-    .description('list the models that come with factflow')
+    .description('list the models that come with factflow, those of the paper, and others in the cache')
     .option('--json', 'print the list as JSON')
     .action(async (options: { json?: boolean }) => {
       const entries = await listModels()
@@ -32,49 +38,90 @@ export function modelsCommand(program: Command): void {
     })
 }
 
+/** Embedded models, the paper's, and other usable ones of the cache. Makes no request. */
 export async function listModels(): Promise<ModelEntry[]> {
   const entries: ModelEntry[] = []
   for (const { name, dir } of await embeddedModels()) {
-    const checkpoint = await openFolder(dir, name)
-    const { modelType, nLayers, dModel, vocabSize, costs } = openModel(checkpoint)
-    entries.push({
-      name,
-      architecture: modelType,
-      layers: nLayers,
-      width: dModel,
-      vocabulary: vocabSize,
-      disk: checkpoint.bytes,
-      memory: nLayers * costs.layerBytes + costs.headBytes,
-      folder: dir,
-    })
-    await checkpoint.close()
+    const needs = await needsOf(await openFolder(dir, name))
+    entries.push({ name, source: 'embedded', family: needs.modelType, cached: true, gated: false, ...needs })
+  }
+  const inCache = new Map((await cachedModels()).map((model) => [model.id, model]))
+  for (const model of KNOWN_MODELS) {
+    const { id, family, gated = false } = model
+    const here = inCache.get(id)
+    const needs = knownNeeds(model)
+    const disk = here?.bytes ?? needs.disk
+    entries.push({ name: id, source: 'paper', family, cached: here !== undefined, gated, ...needs, disk })
+    inCache.delete(id)
+  }
+  for (const id of inCache.keys()) {
+    const needs = await usable(id)
+    if (!needs) continue
+    entries.push({ name: id, source: 'cache', family: needs.modelType, cached: true, gated: false, ...needs })
   }
   return entries
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
+/** What a model of the cache needs, or undefined when it is not one that factflow can use. */
+async function usable(id: string): Promise<ModelNeeds | undefined> {
+  try {
+    return await needsOf(await openNamed(id, { offline: true }))
+  } catch (error) {
+    if (error instanceof InputError) return undefined
+    throw error
+  }
 }
+
+async function needsOf(checkpoint: Checkpoint): Promise<ModelNeeds> {
+  try {
+    return specNeeds(openModel(checkpoint), checkpoint.bytes)
+  } finally {
+    await checkpoint.close()
+  }
+}
+
+/** `14.5 GB`, `7 MB` */
+function size(bytes: number): string {
+  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
+}
+
+/** `7.27 B`, `130 M`, `3.3 M` */
+function count(parameters: number): string {
+  const [value, unit] = parameters < 1e9 ? [parameters / 1e6, 'M'] : [parameters / 1e9, 'B']
+  return `${value.toPrecision(3)} ${unit}`
+}
+
+const WHERE = { embedded: 'embedded', paper: '', cache: 'cached' }
 
 function table(entries: readonly ModelEntry[]): string {
   const rows = [
-    ['MODEL', 'TYPE', 'LAYERS', 'WIDTH', 'VOCAB', 'DISK', 'MEMORY'],
+    ['MODEL', 'FAMILY', 'PARAMS', 'LAYERS', 'WIDTH', 'DISK', 'MEMORY', 'LEAST', 'HERE'],
     ...entries.map((e) => [
       e.name,
-      e.architecture,
+      e.family,
+      count(e.parameters),
       `${e.layers}`,
       `${e.width}`,
-      `${e.vocabulary}`,
-      megabytes(e.disk),
-      megabytes(e.memory),
+      size(e.disk),
+      size(e.memory),
+      size(e.least),
+      e.cached && e.source === 'paper' ? 'cached' : e.gated && !e.cached ? 'gated' : WHERE[e.source],
     ]),
   ]
+  const left = new Set([0, 1, 8])
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => stringWidth(row[column]!))))
   const lines = rows.map((row) =>
     row
-      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join('  '),
+      .map((cell, column) =>
+        left.has(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd(),
   )
-  const more = 'Any folder in Hugging Face layout with a model of these types works, too: --model DIR'
-  return [...lines, '', ...wrap(more, width())].join('\n')
+  const types = ARCHITECTURES.map(({ modelType }) => modelType).join(', ')
+  const more = [
+    'MEMORY: weights in float32, all of them loaded. LEAST: what --memory must be at least; layers are then loaded in turn. gated: accept the licence on the Hub and set HF_TOKEN.',
+    `Any other model of type ${types} works, too: --model with an id of the Hub or a folder.`,
+  ]
+  return [...lines, '', ...more.flatMap((text) => wrap(text, width()))].join('\n')
 }

@@ -162,6 +162,8 @@ export interface ModelSpec {
   readonly nLayers: number
   readonly dModel: number
   readonly vocabSize: number
+  /** Number of parameters, tied ones counted once. */
+  readonly parameters: number
   readonly maxTokens?: number
   readonly featureCategories: readonly FeatureCategory[]
   readonly costs: ModelCosts

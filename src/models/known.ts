@@ -4,6 +4,7 @@
  * loaded its own config.json counts.
  */
 import { leastMemory } from '../memory.js'
+import type { ModelSpec } from './architecture.js'
 import { architectureOf } from './registry.js'
 import { modelCosts, parameterCount } from './spec.js'
 
@@ -180,21 +181,32 @@ export interface ModelNeeds {
   readonly least: number
 }
 
+/** What an open model needs. @param disk size of its weight files in bytes */
+export function specNeeds(
+  spec: Pick<ModelSpec, 'modelType' | 'nLayers' | 'dModel' | 'vocabSize' | 'parameters' | 'costs'>,
+  disk: number,
+): ModelNeeds {
+  const { modelType, nLayers, dModel, vocabSize, parameters, costs } = spec
+  return {
+    modelType,
+    layers: nLayers,
+    width: dModel,
+    vocabulary: vocabSize,
+    parameters,
+    disk,
+    memory: nLayers * costs.layerBytes + costs.headBytes,
+    least: leastMemory(costs),
+  }
+}
+
 /** What a known model needs, by its config. */
 export function knownNeeds({ id, dtype, config }: KnownModel): ModelNeeds {
   const source = { config, configFile: id }
-  const architecture = architectureOf(source)
-  const d = architecture.describe(source)
-  const costs = modelCosts(d)
+  const { modelType, describe } = architectureOf(source)
+  const d = describe(source)
   const parameters = parameterCount(d)
-  return {
-    modelType: architecture.modelType,
-    layers: d.nLayers,
-    width: d.dModel,
-    vocabulary: d.vocabSize,
-    parameters,
-    disk: parameters * (dtype === 'F32' ? 4 : 2),
-    memory: d.nLayers * costs.layerBytes + costs.headBytes,
-    least: leastMemory(costs),
-  }
+  return specNeeds(
+    { ...d, modelType, parameters, costs: modelCosts(d) },
+    parameters * (dtype === 'F32' ? 4 : 2),
+  )
 }

@@ -136,6 +136,7 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
     nLayers: d.nLayers,
     dModel: d.dModel,
     vocabSize: d.vocabSize,
+    parameters: parameterCount(d),
     maxTokens: d.maxTokens,
     featureCategories: d.featureCategories,
     costs: modelCosts(d),

@@ -22,6 +22,7 @@ const SPEC: ModelSpec = {
   nLayers: N_LAYERS,
   dModel: 1,
   vocabSize: 1,
+  parameters: 1,
   featureCategories: [],
   costs: {
     layerBytes: LAYER_BYTES,
