@@ -1,7 +1,8 @@
 /** Checkpoints in memory: what src/ gets in place of a folder, made of tensors that a test has at hand. */
 import type { Checkpoint } from '../../src/checkpoints/checkpoint.js'
 import { InputError } from '../../src/errors.js'
-import type { ReferenceConfig, ReferenceModel } from '../reference/mamba.js'
+import { hfConfig } from '../reference/hf-config.js'
+import type { ReferenceModel } from '../reference/model.js'
 
 /** A tensor, row-major. */
 export interface MemoryTensor {
@@ -58,26 +59,7 @@ export function memoryCheckpoint(
   }
 }
 
-/** config.json of a reference model, as transformers writes it. */
-export function referenceHfConfig(config: ReferenceConfig): Record<string, unknown> {
-  return {
-    model_type: 'mamba',
-    num_hidden_layers: config.nLayers,
-    hidden_size: config.dModel,
-    intermediate_size: config.dInner,
-    state_size: config.dState,
-    time_step_rank: config.dtRank,
-    conv_kernel: config.convKernel,
-    vocab_size: config.vocabSize,
-    layer_norm_epsilon: config.epsilon,
-    hidden_act: 'silu',
-    use_bias: config.useBias,
-    use_conv_bias: config.useConvBias,
-    tie_word_embeddings: config.tieWordEmbeddings,
-  }
-}
-
-/** A reference model as a checkpoint: `openModel(referenceCheckpoint(randomMamba(1, shape)))`. */
+/** A reference model of any family as a checkpoint: `openModel(referenceCheckpoint(randomMamba(1, shape)))`. */
 export function referenceCheckpoint(model: ReferenceModel, name = 'reference'): Checkpoint {
-  return memoryCheckpoint(referenceHfConfig(model.config), model.tensors, name)
+  return memoryCheckpoint(hfConfig(model.config), model.tensors, name)
 }

@@ -1,14 +1,16 @@
 /** The sweep without `Model`: any batch limits and any budget for loaded layers. */
+
+import type { Prediction } from '../../src/knockout/head.js'
 import { type PlanLimits, planSweep } from '../../src/knockout/plan.js'
 import { ModelSessions } from '../../src/knockout/sessions.js'
-import { type BatchResult, type Prediction, sweepBatches } from '../../src/knockout/sweep.js'
+import { type BatchResult, sweepBatches } from '../../src/knockout/sweep.js'
 import type { KnockoutPrompt, KnockoutResult } from '../../src/model.js'
 import type { ModelSpec } from '../../src/models/architecture.js'
 import { openModel } from '../../src/models/registry.js'
 import { nodeRuntime } from '../../src/runtime/node.js'
 import type { Runtime, Tensors } from '../../src/runtime/runtime.js'
 import { referenceCheckpoint } from '../helpers/checkpoint.js'
-import type { ReferenceModel } from '../reference/mamba.js'
+import type { ReferenceModel } from '../reference/model.js'
 
 /** One thread: the models are small, and results do not depend on the machine. */
 export const runtime = nodeRuntime({ threads: 1 })
@@ -111,16 +113,4 @@ export function recordingRuntime(): Runtime & { readonly recorded: Recorded[] } 
       }
     },
   }
-}
-
-/** Largest absolute difference of two vectors of one length; NaN if there is one. */
-export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) throw new Error(`maxDifference: lengths ${a.length} and ${b.length}`)
-  let max = 0
-  for (let i = 0; i < a.length; i++) {
-    const difference = Math.abs(a[i] - b[i])
-    if (Number.isNaN(difference)) return difference
-    max = Math.max(max, difference)
-  }
-  return max
 }

@@ -1,14 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { ReferenceFeatures, ReferenceKnockout, ReferenceModel, Rows, ScanInputs } from './mamba.js'
-import {
-  cut,
-  cutChannels,
-  implicitAttention,
-  referenceHidden,
-  referenceProbs,
-  scanInputs,
-  scanOutput,
-} from './mamba.js'
+import { maxDifference, range } from '../helpers/numbers.js'
+import { referenceHidden } from './engine.js'
+import type { ScanInputs } from './mamba.js'
+import { cut, cutChannels, implicitAttention, scanInputs, scanOutput } from './mamba.js'
+import type { Rows } from './math.js'
+import type { MambaConfig, ReferenceFeatures, ReferenceModel } from './model.js'
 import { randomMamba } from './random.js'
 
 /** Absolute, on values of order one: two ways to sum the same float64 terms; measured 4e-15. */
@@ -29,98 +25,13 @@ const ODD = {
   tied: false,
 }
 const PLAIN = { nLayers: 4, dModel: 16, dState: 4, dtRank: 2, convKernel: 4, vocabSize: 31 }
-const MODELS: [string, ReferenceModel][] = [
+const MODELS: [string, ReferenceModel<MambaConfig>][] = [
   ['plain', randomMamba(1, PLAIN)],
   ['odd', randomMamba(2, ODD)],
+  ['Falcon-Mamba', randomMamba(3, { ...PLAIN, mixerEpsilon: 1e-2 })],
 ]
 const TOKENS = [3, 14, 15, 9, 2, 6, 5]
 const LAST = TOKENS.length - 1
-
-function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length)
-  let max = 0
-  for (let i = 0; i < a.length; i++) max = Math.max(max, Math.abs(a[i] - b[i]))
-  return max
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, i) => from + i)
-}
-
-describe.each(MODELS)('invariants of a knockout, %s model', (_, model) => {
-  const layers = range(0, model.config.nLayers)
-  const base = referenceProbs(model, TOKENS)
-
-  it('changes probabilities by percents', () => {
-    for (const features of CATEGORIES) {
-      const probs = referenceProbs(model, TOKENS, [{ layers, sources: [1, 2], targets: [LAST], features }])
-      const changes = probs.map((p, i) => Math.abs(p / base[i] - 1))
-      expect(Math.max(...changes), features).toBeGreaterThan(0.01)
-    }
-  })
-
-  it.each([
-    ['no layers', { layers: [], sources: [1], targets: [LAST] }],
-    ['no sources', { layers, sources: [], targets: [LAST] }],
-    ['no targets', { layers, sources: [1], targets: [] }],
-    ['only sources after their targets', { layers, sources: [4, 5, 6], targets: [1, 3] }],
-  ])('that cuts nothing equals the baseline exactly: %s', (_name, positions) => {
-    for (const features of CATEGORIES) {
-      expect(referenceProbs(model, TOKENS, [{ ...positions, features }])).toEqual(base)
-    }
-  })
-
-  it('leaves layers before it and positions before its first target exactly as they were', () => {
-    const clean = referenceHidden(model, TOKENS)
-    const knocked = referenceHidden(model, TOKENS, [
-      { layers: [1], sources: [0, 1], targets: [3, 5], features: 'all' },
-    ])
-    expect(knocked.slice(0, 2)).toEqual(clean.slice(0, 2))
-    expect(knocked.map((rows) => rows.slice(0, 3))).toEqual(clean.map((rows) => rows.slice(0, 3)))
-    expect(maxDifference(knocked[2][3], clean[2][3])).toBeGreaterThan(1e-6)
-    expect(knocked[2][4]).toEqual(clean[2][4])
-    expect(maxDifference(knocked[2][5], clean[2][5])).toBeGreaterThan(1e-6)
-  })
-
-  it('several at once are the union of their cuts', () => {
-    const one = (sources: number[], features: ReferenceFeatures, where = layers): ReferenceKnockout => ({
-      layers: where,
-      sources,
-      targets: [LAST],
-      features,
-    })
-    const whole = referenceProbs(model, TOKENS, [one([1, 2], 'all')])
-    expect(referenceProbs(model, TOKENS, [one([1], 'all'), one([1, 2], 'all'), one([2], 'all')])).toEqual(
-      whole,
-    )
-    const split = [one([1, 2], 'all', [0]), one([1, 2], 'all', layers.slice(1))]
-    expect(referenceProbs(model, TOKENS, split)).toEqual(whole)
-    // No channel is spared by both categories.
-    const both = [one([1, 2], 'context-dependent'), one([1, 2], 'context-independent')]
-    expect(referenceProbs(model, TOKENS, both)).toEqual(whole)
-  })
-
-  it('a later token never changes an earlier position', () => {
-    const changed = [...TOKENS.slice(0, 4), 20, 21, 22]
-    const knockouts: ReferenceKnockout[] = [
-      { layers: [0, 1], sources: [1], targets: [2, 3, LAST], features: 'context-dependent' },
-    ]
-    for (const cuts of [[], knockouts]) {
-      const a = referenceHidden(model, TOKENS, cuts)
-      const b = referenceHidden(model, changed, cuts)
-      expect(b.map((rows) => rows.slice(0, 4))).toEqual(a.map((rows) => rows.slice(0, 4)))
-      expect(maxDifference(a.at(-1)![4], b.at(-1)![4])).toBeGreaterThan(1e-3)
-    }
-  })
-
-  it('a one-token prompt still has its skip path when it is cut from itself', () => {
-    const knockout: ReferenceKnockout = { layers: [0], sources: [0], targets: [0], features: 'all' }
-    const inputs = scanInputs(model, 0, referenceHidden(model, [5])[0])
-    const alpha = implicitAttention(inputs)
-    cut(model, 0, alpha, knockout)
-    expect(scanOutput(inputs, alpha)[0]).toEqual(inputs.u[0].map((u, d) => inputs.skip[d] * u))
-  })
-})
 
 describe.each(MODELS)('implicit attention, %s model', (_, model) => {
   const T = TOKENS.length
@@ -164,6 +75,13 @@ describe.each(MODELS)('implicit attention, %s model', (_, model) => {
       }
       expect(maxDifference(clean[LAST], masked[LAST])).toBeGreaterThan(1e-3)
     }
+  })
+
+  it('a one-token prompt still has its skip path when it is cut from itself', () => {
+    const inputs = scanInputs(model, 0, referenceHidden(model, [5])[0])
+    const alpha = implicitAttention(inputs)
+    cut(model, 0, alpha, { layers: [0], sources: [0], targets: [0], features: 'all' })
+    expect(scanOutput(inputs, alpha)[0]).toEqual(inputs.u[0].map((u, d) => inputs.skip[d] * u))
   })
 })
 

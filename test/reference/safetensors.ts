@@ -1,28 +1,12 @@
 /**
- * A plain reader of Hugging Face `mamba` folders (config.json, model.safetensors) for the reference engine.
- * Format: https://github.com/huggingface/safetensors, "Format": 8-byte little-endian header length, JSON, data.
+ * Plain reading and writing of Hugging Face folders (config.json, model.safetensors or its shards) for the reference
+ * engine. Format: https://github.com/huggingface/safetensors, "Format": 8-byte little-endian header length, JSON, data.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ReferenceConfig, ReferenceModel, ReferenceTensor } from './mamba.js'
-
-/** What is read of a Hugging Face `MambaConfig`; optional keys have its defaults. */
-interface HfMambaConfig {
-  model_type: string
-  num_hidden_layers: number
-  hidden_size: number
-  intermediate_size?: number
-  expand?: number
-  state_size: number
-  time_step_rank: number | 'auto'
-  conv_kernel: number
-  vocab_size: number
-  layer_norm_epsilon: number
-  use_bias?: boolean
-  use_conv_bias?: boolean
-  tie_word_embeddings?: boolean
-  hidden_act?: string
-}
+import { hfConfig, parseHfConfig, readHfConfig } from './hf-config.js'
+import type { ReferenceTensor } from './math.js'
+import type { ReferenceModel } from './model.js'
 
 interface TensorHeader {
   dtype: string
@@ -33,35 +17,26 @@ interface TensorHeader {
 
 /**
  * Read a checkpoint folder into float64.
- * @throws Error if it is no Mamba-1 model, has an activation other than SiLU, or a tensor that is not F32 or F16.
+ * @throws Error on a model that the reference does not know, or a tensor that is not F32, F16 or BF16.
  */
 export function readFixture(dir: string): ReferenceModel {
-  const config = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8')) as HfMambaConfig
-  return { config: readConfig(config), tensors: readSafetensors(join(dir, 'model.safetensors')) }
+  const config = readHfConfig(parseHfConfig(readFileSync(join(dir, 'config.json'), 'utf8')))
+  const tensors = readWeights(dir)
+  // GPT-2 as it was first published, saved from the model without its head.
+  const bare = config.modelType === 'gpt2' && !tensors.has('transformer.wte.weight')
+  const names = (name: string) => (bare && name !== 'lm_head.weight' ? `transformer.${name}` : name)
+  return { config, tensors: new Map(Array.from(tensors, ([name, value]) => [names(name), value])) }
 }
 
-function readConfig(config: HfMambaConfig): ReferenceConfig {
-  if (config.model_type !== 'mamba') throw new Error(`model_type: mamba, got ${config.model_type}`)
-  const activation = config.hidden_act ?? 'silu'
-  if (activation !== 'silu') throw new Error(`hidden_act: silu, got ${activation}`)
-  const dModel = config.hidden_size
-  const rank = config.time_step_rank
-  return {
-    nLayers: config.num_hidden_layers,
-    dModel,
-    dInner: config.intermediate_size ?? Math.floor((config.expand ?? 2) * dModel),
-    dState: config.state_size,
-    dtRank: rank === 'auto' ? Math.ceil(dModel / 16) : rank,
-    convKernel: config.conv_kernel,
-    vocabSize: config.vocab_size,
-    epsilon: config.layer_norm_epsilon,
-    useBias: config.use_bias ?? false,
-    useConvBias: config.use_conv_bias ?? true,
-    tieWordEmbeddings: config.tie_word_embeddings ?? true,
-  }
+function readWeights(dir: string): Map<string, ReferenceTensor> {
+  const index = join(dir, 'model.safetensors.index.json')
+  if (!existsSync(index)) return readSafetensors(join(dir, 'model.safetensors'))
+  const { weight_map } = JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, string> }
+  const shards = new Set(Object.values(weight_map))
+  return new Map(Array.from(shards).flatMap((shard) => Array.from(readSafetensors(join(dir, shard)))))
 }
 
-/** Every tensor of a .safetensors file, as float64. Throws Error on a dtype other than F32 and F16. */
+/** Every tensor of a .safetensors file, as float64. Throws Error on a dtype other than F32, F16 and BF16. */
 export function readSafetensors(file: string): Map<string, ReferenceTensor> {
   const bytes = readFileSync(file)
   const start = 8 + Number(bytes.readBigUInt64LE(0))
@@ -81,8 +56,15 @@ function decode(name: string, dtype: string, bytes: Buffer): Float64Array {
       return new Float64Array(bytes.length / 4).map((_, i) => bytes.readFloatLE(4 * i))
     case 'F16':
       return new Float64Array(bytes.length / 2).map((_, i) => half(bytes.readUInt16LE(2 * i)))
+    case 'BF16': {
+      const float = Buffer.alloc(4) // a bfloat16 is the upper half of a float32
+      return new Float64Array(bytes.length / 2).map((_, i) => {
+        float.writeUInt16LE(bytes.readUInt16LE(2 * i), 2)
+        return float.readFloatLE(0)
+      })
+    }
     default:
-      throw new Error(`${name}: F32 or F16, got ${dtype}`)
+      throw new Error(`${name}: F32, F16 or BF16, got ${dtype}`)
   }
 }
 
@@ -94,4 +76,33 @@ function half(bits: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/**
+ * Write a model as a Hugging Face folder: config.json and model.safetensors in F32.
+ * @throws Error if a weight is not a float32 value, since a reader would see another model.
+ */
+export function writeSafetensors({ config, tensors }: ReferenceModel, dir: string): void {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } }
+  const parts: Buffer[] = []
+  let offset = 0
+  for (const [name, { shape, data }] of tensors) {
+    const part = Buffer.alloc(4 * data.length)
+    data.forEach((value, i) => {
+      if (Math.fround(value) !== value) throw new Error(`${name}: float32 values only, got ${value}`)
+      part.writeFloatLE(value, 4 * i)
+    })
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + part.length] }
+    offset += part.length
+    parts.push(part)
+  }
+  const text = JSON.stringify(header)
+  const json = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8)) // the data starts at a multiple of 8
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(json.length))
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(join(dir, 'model.safetensors'), Buffer.concat([length, json, ...parts]))
+  const infinity = (_: string, value: unknown) =>
+    value === Number.POSITIVE_INFINITY ? { __float__: 'Infinity' } : value
+  writeFileSync(join(dir, 'config.json'), `${JSON.stringify(hfConfig(config), infinity, 2)}\n`)
 }
