@@ -1,9 +1,10 @@
-/** A model as Hugging Face lays it out: config.json, weights in safetensors files, tokenizer.json. */
+/** A model as Hugging Face lays it out: config.json, weights in safetensors or PyTorch files, tokenizer.json. */
 import { InputError, show } from '../errors.js'
 import { decodeText, isObject, parseConfig, parseJson } from './json.js'
 import { openSafetensors } from './safetensors.js'
 import type { ByteSource } from './source.js'
 import type { TensorFile } from './tensor-file.js'
+import { openTorch } from './torch.js'
 
 /** An open checkpoint. Tensors are read one by one, when they are asked for: a file is never read whole. */
 export interface Checkpoint {
@@ -50,9 +51,31 @@ export interface CheckpointFiles {
 
 const CONFIG = 'config.json'
 const TOKENIZER = 'tokenizer.json'
-const WEIGHTS = 'model.safetensors'
-const INDEX = 'model.safetensors.index.json'
-const PYTORCH_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.bin.index.json']
+
+/** A way to store weights: all in one file, or in shards that an index lists. */
+interface WeightFormat {
+  readonly single: string
+  readonly index: string
+  /** What the names of shards end in. */
+  readonly extension: string
+  open(source: ByteSource): Promise<TensorFile>
+}
+
+/** What is looked for first comes first, as in transformers (modeling_utils.py). */
+const FORMATS: readonly WeightFormat[] = [
+  {
+    single: 'model.safetensors',
+    index: 'model.safetensors.index.json',
+    extension: '.safetensors',
+    open: openSafetensors,
+  },
+  {
+    single: 'pytorch_model.bin',
+    index: 'pytorch_model.bin.index.json',
+    extension: '.bin',
+    open: openTorch,
+  },
+]
 
 /** No JSON file of a model comes near this; a JavaScript string could not hold much more. */
 const MAX_JSON_BYTES = 2 ** 28
@@ -60,8 +83,8 @@ const MAX_JSON_BYTES = 2 ** 28
 /**
  * Open a checkpoint: reads its config and the headers of its weight files.
  *
- * As transformers does, `model.safetensors` goes before `model.safetensors.index.json`; and where shards hold more
- * than the index says, the index counts.
+ * As transformers does, `model.safetensors` goes before `model.safetensors.index.json`, and both before
+ * `pytorch_model.bin` and its index; and where shards hold more than the index says, the index counts.
  *
  * @param name what the user called it.
  * @throws InputError when a file is missing or broken, or the index and the shards disagree.
@@ -86,17 +109,28 @@ interface Weights {
 }
 
 async function openWeights(files: CheckpointFiles): Promise<Weights> {
-  const single = await files.open(WEIGHTS)
-  if (single) {
-    const shard = await openSafetensors(single)
-    return { shards: [shard], tensors: new Map(shard.names().map((tensor) => [tensor, shard])) }
+  for (const format of FORMATS) {
+    const single = await files.open(format.single)
+    if (single) {
+      const shard = await format.open(single)
+      return { shards: [shard], tensors: new Map(shard.names().map((tensor) => [tensor, shard])) }
+    }
+    const text = await readText(files, format.index)
+    if (text !== undefined) return openShards(text, format, files)
   }
-  const text = await readText(files, INDEX)
-  if (text === undefined) throw await noWeights(files)
-  const weightMap = parseIndex(text, files.path(INDEX))
+  const names = FORMATS.map(({ single, index }) => `${single} or ${index}`).join(', or ')
+  throw new InputError(
+    `${files.name}: weights must be ${names}, got none of them; download one, or check the folder`,
+  )
+}
+
+async function openShards(text: string, format: WeightFormat, files: CheckpointFiles): Promise<Weights> {
+  const weightMap = parseIndex(text, format, files.path(format.index))
   const shards = new Map<string, TensorFile>()
   try {
-    for (const file of new Set(weightMap.values())) shards.set(file, await openShard(file, weightMap, files))
+    for (const file of new Set(weightMap.values())) {
+      shards.set(file, await openShard(file, weightMap, format, files))
+    }
   } catch (error) {
     for (const shard of shards.values()) await shard.close()
     throw error
@@ -105,8 +139,8 @@ async function openWeights(files: CheckpointFiles): Promise<Weights> {
   return { shards: [...shards.values()], tensors }
 }
 
-/** Which shard holds each tensor, as model.safetensors.index.json says. */
-function parseIndex(text: string, file: string): ReadonlyMap<string, string> {
+/** Which shard holds each tensor, as the index says. */
+function parseIndex(text: string, { extension }: WeightFormat, file: string): ReadonlyMap<string, string> {
   const index = parseJson(text, file)
   const weightMap = isObject(index) ? index.weight_map : undefined
   if (!isObject(weightMap)) {
@@ -114,8 +148,8 @@ function parseIndex(text: string, file: string): ReadonlyMap<string, string> {
   }
   const entries = Object.entries(weightMap).map(([tensor, shard]): [string, string] => {
     // A plain name: what was downloaded must not reach outside its own folder.
-    if (typeof shard !== 'string' || !/^[^/\\]+\.safetensors$/.test(shard)) {
-      const rule = `weight_map must give a .safetensors file of the same folder for ${show(tensor)}`
+    if (typeof shard !== 'string' || /[/\\]/.test(shard) || !shard.endsWith(extension)) {
+      const rule = `weight_map must give a ${extension} file of the same folder for ${show(tensor)}`
       throw new InputError(`${file}: ${rule}, got ${show(shard)}; download it again`)
     }
     return [tensor, shard]
@@ -126,37 +160,24 @@ function parseIndex(text: string, file: string): ReadonlyMap<string, string> {
 async function openShard(
   file: string,
   weightMap: ReadonlyMap<string, string>,
+  format: WeightFormat,
   files: CheckpointFiles,
 ): Promise<TensorFile> {
+  const index = files.path(format.index)
   const source = await files.open(file)
   if (!source) {
-    const rule = `the weight file must exist, as ${files.path(INDEX)} names it`
+    const rule = `the weight file must exist, as ${index} names it`
     throw new InputError(`${files.path(file)}: ${rule}, got no such file; download it`)
   }
-  const shard = await openSafetensors(source)
+  const shard = await format.open(source)
   for (const [tensor, place] of weightMap) {
     if (place === file && !shard.has(tensor)) {
       await shard.close()
-      const rule = `must hold the tensor ${show(tensor)}, as ${files.path(INDEX)} says`
+      const rule = `must hold the tensor ${show(tensor)}, as ${index} says`
       throw new InputError(`${shard.name}: ${rule}, got a file without it; download both again`)
     }
   }
   return shard
-}
-
-async function noWeights(files: CheckpointFiles): Promise<InputError> {
-  for (const file of PYTORCH_WEIGHTS) {
-    const source = await files.open(file)
-    if (!source) continue
-    await source.close()
-    return new InputError(
-      `${files.name}: weights must be ${WEIGHTS} or ${INDEX}, got ${file}, which is not supported yet; ` +
-        `convert it to safetensors`,
-    )
-  }
-  return new InputError(
-    `${files.name}: weights must be ${WEIGHTS} or ${INDEX}, got neither; download one, or check the folder`,
-  )
 }
 
 /** A whole text file, or undefined when there is none. */

@@ -1,3 +1,5 @@
+import { InputError, show } from '../errors.js'
+
 /** Element types that a weight may have on disk, by their safetensors names. */
 export type FloatDtype = 'F32' | 'F16' | 'BF16'
 
@@ -6,6 +8,17 @@ export const FLOAT_BYTES: Readonly<Record<FloatDtype, number>> = { F32: 4, F16: 
 
 export function isFloatDtype(dtype: string): dtype is FloatDtype {
   return Object.hasOwn(FLOAT_BYTES, dtype)
+}
+
+/**
+ * The dtype of a tensor that is to be read as a weight.
+ *
+ * @throws InputError naming the file and the tensor when it is none of those above.
+ */
+export function floatDtype(dtype: string, tensor: string, file: string): FloatDtype {
+  if (isFloatDtype(dtype)) return dtype
+  const rule = `tensor ${show(tensor)} must be one of ${Object.keys(FLOAT_BYTES).join(', ')}`
+  throw new InputError(`${file}: ${rule}, got ${show(dtype)}; use a checkpoint that is not quantized`)
 }
 
 /**

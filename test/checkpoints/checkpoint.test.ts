@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { type CheckpointFiles, openCheckpoint } from '../../src/checkpoints/checkpoint.js'
 import { inputError, MemorySource, ramp, safetensors } from './helpers.js'
+import { dict, tensor, torchLegacy, torchZip } from './torch-helpers.js'
 
 /** A repository in memory that remembers every source it opened. */
 class MemoryFiles implements CheckpointFiles {
@@ -37,6 +38,13 @@ const SHARDS = {
   '3.safetensors': safetensors([ramp('c', [2])]),
 }
 
+const TORCH_SHARDS = {
+  'config.json': '{"model_type":"mamba"}',
+  'pytorch_model.bin.index.json': '{"weight_map":{"a":"1.bin","b":"2.bin"}}',
+  '1.bin': torchZip(dict({ a: tensor() })),
+  '2.bin': torchLegacy(dict({ b: tensor() })),
+}
+
 describe('openCheckpoint', () => {
   test('a name, messages, tensors', async () => {
     const checkpoint = await openCheckpoint('my model', new MemoryFiles(SHARDS))
@@ -65,6 +73,14 @@ describe('openCheckpoint', () => {
     expect(files.closed().map(([, closed]) => closed)).toEqual([1, 1, 1, 1, 1, 1])
   })
 
+  test('shards of PyTorch, each of its own serialization', async () => {
+    const files = new MemoryFiles(TORCH_SHARDS)
+    const checkpoint = await openCheckpoint('m', files)
+    expect(await checkpoint.tensor('a', [2, 3])).toEqual(await checkpoint.tensor('b', [2, 3]))
+    await checkpoint.close()
+    expect(files.closed().map(([, closed]) => closed)).toEqual([1, 1, 1, 1])
+  })
+
   test.each<[string, Record<string, string | Uint8Array>]>([
     ['no config', {}],
     ['a broken config', { 'config.json': '{' }],
@@ -78,7 +94,10 @@ describe('openCheckpoint', () => {
     ['a broken shard', { ...SHARDS, '3.safetensors': 'x' }],
     ['a shard that lacks a tensor', { ...SHARDS, '3.safetensors': SHARDS['1.safetensors'] }],
     ['no shard', Object.fromEntries(Object.entries(SHARDS).filter(([file]) => file !== '3.safetensors'))],
-    ['PyTorch weights', { 'config.json': '{}', 'pytorch_model.bin': 'x' }],
+    ['no weights', { 'config.json': '{}' }],
+    ['broken PyTorch weights', { 'config.json': '{}', 'pytorch_model.bin': 'x' }],
+    ['a broken PyTorch shard', { ...TORCH_SHARDS, '2.bin': TORCH_SHARDS['2.bin'].subarray(1) }],
+    ['a PyTorch shard that lacks a tensor', { ...TORCH_SHARDS, '2.bin': TORCH_SHARDS['1.bin'] }],
   ])('closes everything once when it fails: %s', async (_, contents) => {
     const files = new MemoryFiles(contents)
     await inputError(openCheckpoint('m', files))

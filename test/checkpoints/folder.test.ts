@@ -7,7 +7,7 @@ import type { Checkpoint } from '../../src/checkpoints/checkpoint.js'
 import { openFolder } from '../../src/checkpoints/folder.js'
 import { openFile } from '../../src/checkpoints/node-file.js'
 import { openSafetensors } from '../../src/checkpoints/safetensors.js'
-import { inputError, ramp, safetensors, temporaryFolder } from './helpers.js'
+import { folder, inputError, ramp, safetensors } from './helpers.js'
 
 const ORACLE = 'test/fixtures/oracle/mamba1-hf'
 const TINY = 'models/tiny-mamba1'
@@ -62,17 +62,8 @@ describe('checkpoints that Hugging Face libraries wrote', () => {
   })
 })
 
-/** A folder with these files; objects are written as JSON. */
-function folder(files: Record<string, string | Uint8Array | object>): string {
-  const { dir, write } = temporaryFolder()
-  for (const [file, content] of Object.entries(files)) {
-    const bytes = typeof content === 'string' || content instanceof Uint8Array
-    write(file, bytes ? content : JSON.stringify(content))
-  }
-  return dir
-}
-
 const INDEX = 'model.safetensors.index.json'
+const TORCH_INDEX = 'pytorch_model.bin.index.json'
 const weights = safetensors([ramp('a', [2, 3]), ramp('b', [4])])
 const indexOf = (weightMap: unknown) => ({ metadata: { total_size: 1 }, weight_map: weightMap })
 
@@ -202,20 +193,10 @@ describe('what is missing', () => {
   test('the weights', async () => {
     const dir = folder({ 'config.json': {}, 'tokenizer.json': {} })
     expect(await inputError(openFolder(dir))).toBe(
-      `${dir}: weights must be model.safetensors or ${INDEX}, got neither; download one, or check the folder`,
+      `${dir}: weights must be model.safetensors or ${INDEX}, or pytorch_model.bin or ${TORCH_INDEX}, ` +
+        'got none of them; download one, or check the folder',
     )
   })
-
-  test.each(['pytorch_model.bin', 'pytorch_model.bin.index.json'])(
-    'the weights, but there is %s',
-    async (file) => {
-      const dir = folder({ 'config.json': {}, [file]: 'x' })
-      expect(await inputError(openFolder(dir))).toBe(
-        `${dir}: weights must be model.safetensors or ${INDEX}, got ${file}, which is not supported yet; ` +
-          'convert it to safetensors',
-      )
-    },
-  )
 
   test('the weights: model.safetensors is a folder', async () => {
     const dir = folder({ 'config.json': {} })

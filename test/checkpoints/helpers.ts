@@ -149,3 +149,13 @@ export function temporaryFolder(): {
     },
   }
 }
+
+/** A folder with these files; objects are written as JSON. */
+export function folder(files: Record<string, string | Uint8Array | object>): string {
+  const { dir, write } = temporaryFolder()
+  for (const [file, content] of Object.entries(files)) {
+    const bytes = typeof content === 'string' || content instanceof Uint8Array
+    write(file, bytes ? content : JSON.stringify(content))
+  }
+  return dir
+}
