@@ -93,8 +93,9 @@ function parseFact(line: string, at: string): Fact {
 /**
  * Put a fact into tokens.
  *
- * The answer is encoded on its own, as what follows the prompt's last token: with the space it starts with, or, if
- * it starts with none, with one space put in front unless the prompt ends in white space.
+ * The answer's first token is what comes after the prompt's tokens when the answer is written after the prompt: with
+ * the space it starts with, or, if it starts with none, with one space put in front unless the prompt ends in white
+ * space.
  *
  * @throws InputError naming the fact's id when its subject is not exactly once in its prompt or its answer is empty
  */
@@ -108,6 +109,6 @@ export function preparePrompt(tokenizer: Tokenizer, fact: Fact): PreparedPrompt 
   const tokens = tokenizer.encode(fact.prompt)
   const subject = subjectPositions(tokens, fact.prompt, fact.subject, where)
   const spaced = /^\s/.test(fact.answer) || /\s$/.test(fact.prompt)
-  const answer = tokenizer.encode(spaced ? fact.answer : ` ${fact.answer}`)[0].id
+  const answer = tokenizer.idAfter(fact.prompt, spaced ? fact.answer : ` ${fact.answer}`)
   return { fact, tokens, ids: tokens.map((token) => token.id), subject, answer }
 }

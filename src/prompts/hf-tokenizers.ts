@@ -7,7 +7,7 @@ export interface Bpe {
   /** Token by id; with gaps where ids are missing. */
   vocab: string[]
   tokens_to_ids: Map<string, number>
-  /** Merge each piece into tokens. Pieces of bytes that the vocabulary lacks are left out. */
+  /** Merge each piece into tokens. What the vocabulary cannot spell is left out. */
   encode(pieces: string[]): string[]
 }
 
@@ -15,7 +15,10 @@ export interface BpeConfig {
   type: 'BPE'
   vocab: Record<string, number>
   merges: [string, string][]
+  /** A piece that is a token as it stands is not merged from its parts. */
   ignore_merges: boolean
+  /** A character that the vocabulary lacks becomes tokens `<0x..>`, one for each of its UTF-8 bytes. */
+  byte_fallback: boolean
 }
 
 export interface PreTokenizer {

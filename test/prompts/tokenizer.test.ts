@@ -176,12 +176,22 @@ describe('tokenizer.json variants', () => {
       'model must be a BPE with merges, got type "Unigram"',
     ],
     ['WordPiece without a type', { ...rest, model: { vocab: {} } }, 'model must be a BPE with merges'],
-    ['SentencePiece bytes', change('byte_fallback', true), 'model.byte_fallback must be off, got true'],
+    [
+      'byte fallback with byte-level',
+      change('byte_fallback', true),
+      'pre_tokenizer must be Metaspace with "▁" or none, as model.byte_fallback is on',
+    ],
+    ['dropout', change('dropout', 0.1), 'model.dropout must be off, got 0.1'],
     ['word ends', change('end_of_word_suffix', '</w>'), 'model.end_of_word_suffix must be off, got "</w>"'],
     ['vocab list', change('vocab', []), 'model.vocab must be an object, got []'],
     ['vocab ids', change('vocab', { a: -1 }), 'got -1 for "a"'],
     ['an id beyond reason', change('vocab', { a: 1e9 }), 'got 1000000000 for "a"'],
     ['merges', change('merges', ['a b', 'abc']), 'model.merges[1] must be two tokens, got "abc"'],
+    [
+      'merges of what is no token',
+      change('merges', ['a b', 'a \u0001']),
+      'merge tokens of the vocabulary into one',
+    ],
     ['merges that are no list', change('merges', 7), 'model.merges[0] must be two tokens, got 7'],
     [
       'no pre-tokenizer',
@@ -207,7 +217,11 @@ describe('tokenizer.json variants', () => {
     ],
     ['inverted split', sequence({ ...split, invert: true }, bytes), 'pre_tokenizer must be of ByteLevel'],
     ['bad pattern', sequence({ ...split, pattern: { Regex: '(' } }, bytes), 'pre_tokenizer cannot be used'],
-    ['lower-casing', { ...rest, model, normalizer: { type: 'Lowercase' } }, 'normalizer must be NFC or none'],
+    [
+      'lower-casing',
+      { ...rest, model, normalizer: { type: 'Lowercase' } },
+      'normalizer must be none, NFC, Prepend',
+    ],
     ['added tokens', { ...rest, model, added_tokens: {} }, 'added_tokens must be a list, got {}'],
     [
       'added token',
