@@ -25,15 +25,22 @@ export interface Checkpoint {
    * A tensor as float32, row-major.
    *
    * @param shape what the architecture expects.
+   * @param into memory for its values, to be used in place of new memory where that is possible.
    * @throws InputError when the checkpoint lacks the tensor, or holds it in another shape or an unsupported dtype.
    */
-  tensor(tensor: string, shape: readonly number[]): Promise<Float32Array>
+  tensor(tensor: string, shape: readonly number[], into?: Float32Array): Promise<Float32Array>
   /**
    * Rows `first` to `first + count - 1` of a tensor (embeddings, a block of the head), without reading the others.
    *
-   * @param shape that of the whole tensor. Throws as `tensor`.
+   * @param shape that of the whole tensor. `into` and errors as for `tensor`.
    */
-  rows(tensor: string, shape: readonly number[], first: number, count: number): Promise<Float32Array>
+  rows(
+    tensor: string,
+    shape: readonly number[],
+    first: number,
+    count: number,
+    into?: Float32Array,
+  ): Promise<Float32Array>
   /** tokenizer.json, parsed. @throws InputError when it is missing or broken. */
   tokenizerJson(): Promise<unknown>
   close(): Promise<void>
@@ -226,12 +233,18 @@ class OpenCheckpoint implements Checkpoint {
     return this.#shard(tensor).info(tensor).shape
   }
 
-  async tensor(tensor: string, shape: readonly number[]): Promise<Float32Array> {
-    return this.#checked(tensor, shape).read(tensor)
+  async tensor(tensor: string, shape: readonly number[], into?: Float32Array): Promise<Float32Array> {
+    return this.#checked(tensor, shape).read(tensor, into)
   }
 
-  async rows(tensor: string, shape: readonly number[], first: number, count: number): Promise<Float32Array> {
-    return this.#checked(tensor, shape).rows(tensor, first, count)
+  async rows(
+    tensor: string,
+    shape: readonly number[],
+    first: number,
+    count: number,
+    into?: Float32Array,
+  ): Promise<Float32Array> {
+    return this.#checked(tensor, shape).rows(tensor, first, count, into)
   }
 
   async tokenizerJson(): Promise<unknown> {

@@ -25,11 +25,11 @@ export function floatDtype(dtype: string, tensor: string, file: string): FloatDt
  * Little-endian values as float32, exactly: F16 and BF16 are subsets of it, NaN payloads included. (The typed arrays
  * that this rests on are little-endian wherever ONNX Runtime runs.)
  *
- * F32 at an offset that is a multiple of 4 is a view of the same memory; everything else is a copy.
- *
  * @param bytes a whole number of values, at any byte offset of its buffer.
+ * @param into memory for as many values; without it, F32 at an offset that is a multiple of 4 is a view of the same
+ *   memory, and everything else a copy.
  */
-export function toFloat32(dtype: FloatDtype, bytes: Uint8Array): Float32Array {
+export function toFloat32(dtype: FloatDtype, bytes: Uint8Array, into?: Float32Array): Float32Array {
   const size = FLOAT_BYTES[dtype]
   if (bytes.byteLength % size !== 0) {
     throw new Error(`toFloat32: ${dtype} needs a multiple of ${size} bytes, got ${bytes.byteLength}`)
@@ -38,29 +38,30 @@ export function toFloat32(dtype: FloatDtype, bytes: Uint8Array): Float32Array {
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
   const length = bytes.byteLength / size
   switch (dtype) {
-    case 'F32':
-      return new Float32Array(aligned.buffer, aligned.byteOffset, length)
+    case 'F32': {
+      const values = new Float32Array(aligned.buffer, aligned.byteOffset, length)
+      into?.set(values)
+      return into ?? values
+    }
     case 'F16':
-      return fromHalf(new Uint16Array(aligned.buffer, aligned.byteOffset, length))
+      return widened(new Uint16Array(aligned.buffer, aligned.byteOffset, length), halfTable(), into)
     case 'BF16':
-      return fromBrain(new Uint16Array(aligned.buffer, aligned.byteOffset, length))
+      return widened(new Uint16Array(aligned.buffer, aligned.byteOffset, length), undefined, into)
     default:
       return dtype satisfies never
   }
 }
 
-/** bfloat16 is the upper half of a float32. */
-function fromBrain(values: Uint16Array): Float32Array {
-  const bits = new Uint32Array(values.length)
-  for (let i = 0; i < values.length; i++) bits[i] = values[i] << 16
-  return new Float32Array(bits.buffer)
-}
-
-function fromHalf(values: Uint16Array): Float32Array {
-  const table = halfTable()
-  const bits = new Uint32Array(values.length)
-  for (let i = 0; i < values.length; i++) bits[i] = table[values[i]]
-  return new Float32Array(bits.buffer)
+/** Half-precision values by the table of their float32 bits; without one bfloat16, the upper half of a float32. */
+function widened(
+  values: Uint16Array,
+  table: Uint32Array | undefined,
+  into: Float32Array = new Float32Array(values.length),
+): Float32Array {
+  const bits = new Uint32Array(into.buffer, into.byteOffset, values.length)
+  if (table) for (let i = 0; i < values.length; i++) bits[i] = table[values[i]!]!
+  else for (let i = 0; i < values.length; i++) bits[i] = values[i]! << 16
+  return into
 }
 
 let halves: Uint32Array | undefined

@@ -60,9 +60,9 @@ class NodeFile implements ByteSource {
     this.#handle = handle
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     // Not zero-filled and not from Buffer's pool: every byte is written below, and offset 0 aligns any type.
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+    const bytes = into ?? new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
     for (let done = 0; done < length; ) {
       const want = Math.min(length - done, CALL_BYTES)
       const { bytesRead } = await this.#handle

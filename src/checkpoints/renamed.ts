@@ -21,8 +21,8 @@ export function renamed(checkpoint: Checkpoint, renaming: Renaming): Checkpoint 
     names: () => [...original.keys()],
     has: (name) => original.has(name),
     shape: (name) => checkpoint.shape(inFile(name)),
-    tensor: (name, shape) => checkpoint.tensor(inFile(name), shape),
-    rows: (name, shape, first, count) => checkpoint.rows(inFile(name), shape, first, count),
+    tensor: (name, shape, into) => checkpoint.tensor(inFile(name), shape, into),
+    rows: (name, shape, first, count, into) => checkpoint.rows(inFile(name), shape, first, count, into),
     tokenizerJson: () => checkpoint.tokenizerJson(),
     close: () => checkpoint.close(),
   }

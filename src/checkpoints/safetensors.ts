@@ -6,8 +6,9 @@
  * opens is whole; only a dtype that nobody knows is left until the tensor is read.
  */
 import { InputError, show } from '../errors.js'
-import { FLOAT_BYTES, type FloatDtype, isFloatDtype, toFloat32 } from './dtype.js'
+import { FLOAT_BYTES, floatDtype } from './dtype.js'
 import { decodeText, duplicateKey, isLfsPointer, isObject, lfsError, parseJson } from './json.js'
+import { readFloats } from './read-floats.js'
 import type { ByteSource } from './source.js'
 import type { TensorFile, TensorInfo } from './tensor-file.js'
 
@@ -181,12 +182,12 @@ class OpenFile implements TensorFile {
     return { dtype, shape }
   }
 
-  async read(tensor: string): Promise<Float32Array> {
+  async read(tensor: string, into?: Float32Array): Promise<Float32Array> {
     const entry = this.#entry(tensor)
-    return this.#values(entry, 0, product(entry.shape))
+    return this.#values(entry, 0, product(entry.shape), into)
   }
 
-  async rows(tensor: string, first: number, count: number): Promise<Float32Array> {
+  async rows(tensor: string, first: number, count: number, into?: Float32Array): Promise<Float32Array> {
     const entry = this.#entry(tensor)
     const [rows, ...row] = entry.shape
     if (!isSizes([first, count]) || !(first + count <= rows)) {
@@ -194,7 +195,7 @@ class OpenFile implements TensorFile {
         `safetensors rows: ${show(tensor)} has shape [${entry.shape}], got ${count} rows from ${first}`,
       )
     }
-    return this.#values(entry, first * product(row), count * product(row))
+    return this.#values(entry, first * product(row), count * product(row), into)
   }
 
   close(): Promise<void> {
@@ -211,16 +212,9 @@ class OpenFile implements TensorFile {
     return entry
   }
 
-  async #values(entry: Entry, first: number, count: number): Promise<Float32Array> {
-    const dtype = this.#floatDtype(entry)
-    const size = FLOAT_BYTES[dtype]
-    const begin = this.#dataStart + entry.begin + first * size
-    return toFloat32(dtype, await this.#source.read(begin, count * size))
-  }
-
-  #floatDtype({ name, dtype }: Entry): FloatDtype {
-    if (isFloatDtype(dtype)) return dtype
-    const rule = `tensor ${show(name)} must be one of ${Object.keys(FLOAT_BYTES).join(', ')}`
-    throw new InputError(`${this.name}: ${rule}, got ${show(dtype)}; use a checkpoint that is not quantized`)
+  async #values(entry: Entry, first: number, count: number, into?: Float32Array): Promise<Float32Array> {
+    const dtype = floatDtype(entry.dtype, entry.name, this.name)
+    const begin = this.#dataStart + entry.begin + first * FLOAT_BYTES[dtype]
+    return readFloats(this.#source, dtype, begin, count, into)
   }
 }

@@ -7,8 +7,9 @@ export interface ByteSource {
   /**
    * The `length` bytes from `offset` on, in memory that is the caller's from now on. The range lies inside the file.
    *
+   * @param into memory of that length that may be used for them.
    * @throws InputError when the bytes cannot be read.
    */
-  read(offset: number, length: number): Promise<Uint8Array>
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>
   close(): Promise<void>
 }

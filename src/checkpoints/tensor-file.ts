@@ -21,10 +21,11 @@ export interface TensorFile {
   /**
    * All values of a tensor as float32, row-major.
    *
+   * @param into memory for as many values, to be used in place of new memory.
    * @throws InputError when the file lacks the tensor, or its dtype is not F32, F16 or BF16.
    */
-  read(tensor: string): Promise<Float32Array>
+  read(tensor: string, into?: Float32Array): Promise<Float32Array>
   /** Rows `first` to `first + count - 1`, counted along the first dimension. Reads only their bytes. Throws as `read`. */
-  rows(tensor: string, first: number, count: number): Promise<Float32Array>
+  rows(tensor: string, first: number, count: number, into?: Float32Array): Promise<Float32Array>
   close(): Promise<void>
 }

@@ -3,8 +3,9 @@
  * The pickle is read without running anything; a storage is read by position, when a tensor of it is asked for.
  */
 import { InputError, show } from '../errors.js'
-import { FLOAT_BYTES, floatDtype, toFloat32 } from './dtype.js'
+import { FLOAT_BYTES, floatDtype } from './dtype.js'
 import { isLfsPointer, lfsError } from './json.js'
+import { readFloats } from './read-floats.js'
 import type { ByteSource } from './source.js'
 import type { TensorFile, TensorInfo } from './tensor-file.js'
 import { openLegacyArchive, openZipArchive, type TorchArchive } from './torch-archive.js'
@@ -108,11 +109,11 @@ class OpenTorch implements TensorFile {
     return { dtype: dtype.name, shape: view.shape }
   }
 
-  async read(tensor: string): Promise<Float32Array> {
-    return this.#values(tensor, this.#tensor(tensor).view)
+  async read(tensor: string, into?: Float32Array): Promise<Float32Array> {
+    return this.#values(tensor, this.#tensor(tensor).view, into)
   }
 
-  async rows(tensor: string, first: number, count: number): Promise<Float32Array> {
+  async rows(tensor: string, first: number, count: number, into?: Float32Array): Promise<Float32Array> {
     const { view } = this.#tensor(tensor)
     const whole = Number.isSafeInteger(first) && Number.isSafeInteger(count)
     if (!whole || first < 0 || count < 0 || !(first + count <= view.shape[0])) {
@@ -120,7 +121,7 @@ class OpenTorch implements TensorFile {
         `torch rows: ${show(tensor)} has shape [${view.shape}], got ${count} rows from ${first}`,
       )
     }
-    return this.#values(tensor, rowsOf(view, first, count))
+    return this.#values(tensor, rowsOf(view, first, count), into)
   }
 
   close(): Promise<void> {
@@ -138,14 +139,14 @@ class OpenTorch implements TensorFile {
   }
 
   /** A part of a tensor. Reads the storage from its first to its last value. */
-  async #values(name: string, view: StridedView): Promise<Float32Array> {
+  async #values(name: string, view: StridedView, into?: Float32Array): Promise<Float32Array> {
     const { storage, dtype: stored } = this.#tensor(name)
     const dtype = floatDtype(stored.name, name, this.name)
     const size = FLOAT_BYTES[dtype]
     const span = spanOf(view)
     if (span === 0) return new Float32Array()
     const begin = (await this.#archive.dataStart(storage)) + storage.begin + view.offset * size
-    const values = toFloat32(dtype, await this.#source.read(begin, span * size))
-    return isContiguous(view) ? values : gather(values, view)
+    if (isContiguous(view)) return readFloats(this.#source, dtype, begin, span, into)
+    return gather(await readFloats(this.#source, dtype, begin, span), view)
   }
 }

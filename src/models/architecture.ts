@@ -167,7 +167,10 @@ export interface ModelSpec {
   readonly maxTokens?: number
   readonly featureCategories: readonly FeatureCategory[]
   readonly costs: ModelCosts
-  /** The graph of one layer with its weights: inputs as `LayerInputs`; outputs `nextBase` and `nextRuns`. */
+  /**
+   * The graph of one layer with its weights: inputs as `LayerInputs`; outputs `nextBase` and `nextRuns`. The weights
+   * stay as they are until the next call of `layer` or `unembedding`: make a session of it first.
+   */
   layer(layer: number, kind: LayerKind): Promise<OnnxModel>
   /**
    * The residual stream that enters the first layer: float32 `[ids.length, dModel]`.
@@ -178,7 +181,7 @@ export interface ModelSpec {
   finalNorm(): Promise<OnnxModel>
   /** The parts in which the unembedding is loaded, in the order of their tokens. */
   readonly headParts: readonly HeadPart[]
-  /** The graph of one of them, see `unembeddingGraph`. */
+  /** The graph of one of them, see `unembeddingGraph`; its weights stay as those of `layer` do. */
   unembedding(part: HeadPart): Promise<OnnxModel>
   /** Rows of the unembedding: float32 `[ids.length, dModel]`. */
   unembed(ids: readonly number[]): Promise<Float32Array>

@@ -1,6 +1,6 @@
 /** From a checkpoint and its architecture to a model that the sweep can use: what is the same for every family. */
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
-import { Graph, type Value } from '../onnx/graph.js'
+import { Graph, type OnnxModel, type Value } from '../onnx/graph.js'
 import {
   type Architecture,
   type LayerKind,
@@ -70,6 +70,33 @@ function partsOf(d: ModelDescription): HeadPart[] {
   return headParts(d.vocabSize, d.dModel, Math.max(LEAST_PART_BYTES, FLOAT_BYTES * layer))
 }
 
+/**
+ * Memory for the weights of one layer at a time, used again for the next: a session has its own copy of them when it
+ * is made, and arrays that wait for the garbage collector would be several layers more.
+ */
+class LayerMemory {
+  #memory = new WeakRef(new ArrayBuffer(0))
+  #used = 0
+
+  /** Memory for `values` values in all; what was given out before is used again. */
+  begin(values: number): { take(count: number): Float32Array } {
+    let memory = this.#memory.deref()
+    if (memory === undefined || memory.byteLength < FLOAT_BYTES * values) {
+      memory = new ArrayBuffer(FLOAT_BYTES * values)
+      this.#memory = new WeakRef(memory)
+    }
+    this.#used = 0
+    const whole = memory
+    return {
+      take: (count) => {
+        const from = this.#used
+        this.#used += FLOAT_BYTES * count
+        return new Float32Array(whole, from, count)
+      },
+    }
+  }
+}
+
 /** A layer's tensors, read. */
 class ReadWeights implements LayerWeights {
   readonly #constants = new Map<string, Value>()
@@ -105,12 +132,14 @@ async function layerModel(
   d: ModelDescription,
   layer: number,
   kind: LayerKind,
-): Promise<ReturnType<Graph['build']>> {
+  memory: LayerMemory,
+): Promise<OnnxModel> {
   const shapes = d.layerTensors(layer)
   const prefix = d.layerPrefix(layer)
+  const { take } = memory.begin(Object.values(shapes).reduce((sum, shape) => sum + values(shape), 0))
   const tensors = new Map<string, Float32Array>()
   for (const [name, shape] of Object.entries(shapes)) {
-    tensors.set(name, await checkpoint.tensor(prefix + name, shape))
+    tensors.set(name, await checkpoint.tensor(prefix + name, shape, take(values(shape))))
   }
   const g = new Graph(`layer ${layer} of ${checkpoint.name}`)
   const weights = new ReadWeights(g, shapes, tensors)
@@ -130,6 +159,7 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
   const unembedding = !d.tied || checkpoint.has(UNEMBEDDING) ? UNEMBEDDING : d.embedding
   requireTensors(checkpoint, modelTensors(d, unembedding), d)
   const table = [d.vocabSize, d.dModel] as const
+  const memory = new LayerMemory()
   return {
     name: checkpoint.name,
     modelType: architecture.modelType,
@@ -140,7 +170,7 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
     maxTokens: d.maxTokens,
     featureCategories: d.featureCategories,
     costs: modelCosts(d),
-    layer: (layer, kind) => layerModel(checkpoint, d, layer, kind),
+    layer: (layer, kind) => layerModel(checkpoint, d, layer, kind, memory),
     async embed(ids, positions) {
       const rows = await embedRows(checkpoint, d.embedding, table, ids)
       if (d.positions === undefined) return rows
@@ -156,12 +186,12 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
       })
     },
     headParts: partsOf(d),
-    unembedding: async ({ first, count }) =>
-      unembeddingGraph(
-        await checkpoint.rows(unembedding, table, first, count),
-        d.dModel,
-        `unembedding ${first} to ${first + count - 1} of ${checkpoint.name}`,
-      ),
+    async unembedding({ first, count }) {
+      const into = memory.begin(count * d.dModel).take(count * d.dModel)
+      const rows = await checkpoint.rows(unembedding, table, first, count, into)
+      const name = `unembedding ${first} to ${first + count - 1} of ${checkpoint.name}`
+      return unembeddingGraph(rows, d.dModel, name)
+    },
     unembed: (ids) => embedRows(checkpoint, unembedding, table, ids),
   }
 }
