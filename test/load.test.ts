@@ -56,11 +56,17 @@ describe('loadModel', () => {
     await model.close()
   })
 
-  test.each(['mamba-9000', '', 'TINY-MAMBA1', 'state-spaces/mamba-130m-hf', 'no\nname'])(
-    'does not know %j, and says what it knows',
+  test.each(['', './nowhere', 'no\nname'])('does not know %j, and says what it knows', async (name) => {
+    expect(await inputError(name)).toMatch(
+      /^--model: must be an embedded model \(tiny-gpt2, tiny-mamba1, tiny-mamba2\), a folder, or a model's id on the Hub, got /,
+    )
+  })
+
+  test.each(['mamba-9000', 'TINY-MAMBA1', 'state-spaces/mamba-130m-hf'])(
+    'takes %j for a model on the Hub',
     async (name) => {
-      expect(await inputError(name)).toBe(
-        `--model: must be an embedded model (tiny-mamba1) or a folder, got ${JSON.stringify(name)}; check the name or path`,
+      expect(await inputError(name, { offline: true })).toMatch(
+        /: must be in the cache while --offline is set, got no whole copy of revision "main" in .*models--/,
       )
     },
   )

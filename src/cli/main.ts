@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { InputError } from '../errors.js'
 import { visibleText } from '../figures/text.js'
 import { demoCommand } from './demo.js'
+import { downloadCommand } from './download.js'
 import { heatmapCommand } from './heatmap.js'
 import { infoFlowCommand } from './info-flow.js'
 import { knockoutCommand } from './knockout.js'
@@ -41,6 +42,7 @@ function createProgram(): Command {
     heatmapCommand,
     knockoutCommand,
     modelsCommand,
+    downloadCommand,
   ])
     add(program)
   for (const command of [program, ...program.commands]) {

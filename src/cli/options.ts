@@ -4,11 +4,13 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { InputError, show } from '../errors.js'
 import type { VegaLiteSpec } from '../figures/style.js'
+import { visibleText } from '../figures/text.js'
 import { loadModel } from '../load.js'
 import type { Model } from '../model.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
 import { ROLES } from '../prompts/roles.js'
 import { checkWritable, writeWhole } from '../results/whole-file.js'
+import { withDownloads } from './progress.js'
 import { note } from './terminal.js'
 
 export const DEFAULT_MODEL = 'tiny-mamba1'
@@ -79,14 +81,29 @@ const MOST_THREADS = Math.max(64, os.availableParallelism())
 
 export interface ModelOptions {
   readonly model: string
+  readonly revision?: string
+  readonly tokenizer?: string
+  readonly offline?: true
   readonly memory?: number
   readonly threads?: number
 }
 
-/** --model, --memory, --threads */
-export function withModelOptions(command: Command): Command {
+/** --revision, --offline: of models on the Hub */
+export function withHubOptions(command: Command): Command {
   return command
-    .option('-m, --model <name>', 'embedded model or folder (see `factflow models`)', DEFAULT_MODEL)
+    .option('--revision <name>', 'branch, tag or commit of a model on the Hub (default: main)')
+    .option('--offline', 'make no request: use models in the cache alone, as HF_HUB_OFFLINE=1 does')
+}
+
+/** --model, --revision, --offline, --tokenizer, --memory, --threads */
+export function withModelOptions(command: Command): Command {
+  command.option(
+    '-m, --model <name>',
+    'embedded model, folder, or id on the Hugging Face Hub (see `factflow models`)',
+    DEFAULT_MODEL,
+  )
+  return withHubOptions(command)
+    .option('--tokenizer <name>', "folder, tokenizer.json or Hub id (default: the model's own)")
     .addOption(
       new Option(
         '--memory <size>',
@@ -153,14 +170,23 @@ export function targetOption(): Option {
     .default('last')
 }
 
+/** Show what the user should read of a download, in one line. */
+export function onNote(text: string): void {
+  note(`note: ${visibleText(text)}`)
+}
+
 /** Use a model and close it. */
 export async function withModel<T>(options: ModelOptions, use: (model: Model) => Promise<T>): Promise<T> {
-  const model = await loadModel(options.model, options)
-  try {
-    return await use(model)
-  } finally {
-    await model.close()
-  }
+  const { model: name, revision, tokenizer, offline, memory, threads } = options
+  return withDownloads(async (onProgress) => {
+    const load = { revision, tokenizer, offline, memory, threads, onProgress, onNote }
+    const model = await loadModel(name, load)
+    try {
+      return await use(model)
+    } finally {
+      await model.close()
+    }
+  })
 }
 
 /** Write the figure files that were asked for. */

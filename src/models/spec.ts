@@ -19,8 +19,11 @@ export const UNEMBEDDING = 'lm_head.weight'
 
 const FLOAT_BYTES = 4
 
-/** Parts of the unembedding have as many bytes as a layer, but not so few that many small sessions would result. */
-const LEAST_PART_BYTES = 2 ** 25
+/**
+ * A part of the unembedding has half of a layer's bytes, as it is one tensor, of which ONNX Runtime has a second copy
+ * while it packs it; but not so few that many small sessions would result.
+ */
+const LEAST_PART_BYTES = 2 ** 24
 
 function values(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1)
@@ -67,7 +70,7 @@ export function modelCosts(d: ModelDescription): ModelCosts {
 
 function partsOf(d: ModelDescription): HeadPart[] {
   const layer = Object.values(d.layerTensors(0)).reduce((sum, shape) => sum + values(shape), 0)
-  return headParts(d.vocabSize, d.dModel, Math.max(LEAST_PART_BYTES, FLOAT_BYTES * layer))
+  return headParts(d.vocabSize, d.dModel, Math.max(LEAST_PART_BYTES, (FLOAT_BYTES * layer) / 2))
 }
 
 /**

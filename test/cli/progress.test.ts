@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'
-import { duration, progressLine } from '../../src/cli/progress.js'
+import { bytesTail, duration, progressLine } from '../../src/cli/progress.js'
 import { MAIN } from './command.js'
 
 describe('progressLine', () => {
@@ -33,6 +33,31 @@ describe('progressLine', () => {
   test('is full only at the end', () => {
     expect(progressLine('sweep', { done: 9999, total: 10_000 }, 1, 100)).toContain(' 99 %')
     expect(progressLine('sweep', { done: 10_000, total: 10_000 }, 1, 100)).toContain('100 %  0 s left')
+  })
+})
+
+describe('progressLine of a download', () => {
+  const half = { done: 2.5e9, total: 5e9 }
+
+  test('says how much, and how fast since it went on', () => {
+    expect(progressLine('download gpt2', half, 50, 100, bytesTail(2e9))).toBe(
+      'download gpt2 ━━━━━━━━━━━━────────────  50 %  4 min 10 s left  2.5 GB of 5.0 GB  10 MB/s',
+    )
+  })
+
+  test.each([
+    [0, '0 kB'],
+    [83_200, '83 kB'],
+    [999_999, '1000 kB'],
+    [5_250_000, '5.3 MB'],
+    [182_000_000, '182 MB'],
+    [14_480_000_000, '14 GB'],
+  ])('%d bytes', (total, text) => {
+    expect(progressLine('x', { done: 0, total }, 1, 100, bytesTail(0))).toContain(`0 kB of ${text} `)
+  })
+
+  test('promises nothing while nothing comes', () => {
+    expect(progressLine('x', half, 50, 100, bytesTail(2.5e9))).not.toContain('left')
   })
 })
 

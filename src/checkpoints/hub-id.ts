@@ -1,0 +1,29 @@
+/** What names a model on the Hugging Face Hub. */
+import { InputError, show } from '../errors.js'
+
+/**
+ * Whether `name` can be the id of a model, `owner/name` or an old one without an owner (`gpt2`): the rules of Python's
+ * huggingface_hub (utils/_validators.py, `validate_repo_id`).
+ */
+export function isHubId(name: string): boolean {
+  return (
+    /^(?:\b[\w\-.]{1,96}\b\/)?\b[\w\-.]{1,96}\b$/.test(name) &&
+    !/--|\.\./.test(name) &&
+    !name.endsWith('.git')
+  )
+}
+
+/** A full commit: what a revision names never changes then. */
+export function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision)
+}
+
+/** @throws InputError when `revision` cannot be the name of a branch or tag, or a commit */
+export function checkRevision(revision: string): void {
+  // It becomes part of a path in the cache: refs/<revision>. Git allows none of these either (git-check-ref-format).
+  if (revision === '' || /[\p{C}\p{Z}\\~^:?*[]|\.\.|\/\/|^\/|\/$/u.test(revision)) {
+    throw new InputError(
+      `--revision: must be a branch, a tag or a commit, got ${show(revision)}; leave it out for main`,
+    )
+  }
+}
