@@ -1,6 +1,9 @@
 /** factflow: see where a language model's facts flow. The public library. */
 
 export type { Checkpoint } from './checkpoints/checkpoint.js'
+export type { HubModel } from './checkpoints/hub.js'
+export { type CachedModel, cachedModel, cachedModels } from './checkpoints/hub-cache.js'
+export type { DownloadProgress } from './checkpoints/hub-target.js'
 export { InputError } from './errors.js'
 export { type Evaluation, evaluate } from './experiments/evaluate.js'
 export { type Heatmap, type HeatmapOptions, heatmapFigure, heatmaps } from './experiments/heatmap.js'
@@ -15,6 +18,7 @@ export {
   infoFlow,
   infoFlowFigure,
   PAPER_FLOWS,
+  paperFlows,
   parseFlow,
   relativeChange,
 } from './experiments/info-flow.js'
@@ -25,7 +29,7 @@ export type { CurvesFigure, HeatmapFigure } from './figures/data.js'
 export { heatmapSpec } from './figures/heatmap.js'
 export type { Prediction } from './knockout/head.js'
 export { type Knockout, windowLayers, windowStarts } from './knockout/knockout.js'
-export { type LoadOptions, loadModel } from './load.js'
+export { downloadModel, type LoadOptions, loadModel, type OpenOptions } from './load.js'
 export {
   type KnockoutPrompt,
   type KnockoutResult,
@@ -34,6 +38,7 @@ export {
   type SweepSettings,
 } from './model.js'
 export { FEATURE_CATEGORIES, type FeatureCategory } from './models/architecture.js'
+export { KNOWN_MODELS, type KnownModel, knownNeeds, type ModelNeeds } from './models/known.js'
 export { type Fact, type PreparedPrompt, parseFacts, preparePrompt } from './prompts/facts.js'
 export { ROLES, type Role, rolePositions, subjectPositions } from './prompts/roles.js'
 export { type Token, Tokenizer } from './prompts/tokenizer.js'

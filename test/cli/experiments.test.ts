@@ -1,4 +1,4 @@
-/** `models`, `info-flow`, `heatmap` and `demo` on the embedded model: what they print is what the library computes. */
+/** `info-flow`, `heatmap` and `demo` on the embedded model: what they print is what the library computes. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -40,27 +40,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => model.close())
-
-test('factflow models lists the embedded model', async () => {
-  const [list, json] = await Promise.all([succeed(['models']), succeed(['models', '--json'])])
-  const entries = JSON.parse(json) as Record<string, unknown>[]
-  expect(entries).toHaveLength(
-    readdirSync('models', { withFileTypes: true }).filter((e) => e.isDirectory()).length,
-  )
-  expect(entries[0]).toMatchObject({
-    name: 'tiny-mamba1',
-    architecture: 'mamba',
-    layers: 24,
-    width: 128,
-    vocabulary: 4096,
-    disk: expect.any(Number),
-    memory: expect.any(Number),
-  })
-  expect(readdirSync(entries[0]!.folder as string)).toContain('config.json')
-  expect(list).toMatch(
-    /^MODEL +TYPE +LAYERS +WIDTH +VOCAB +DISK +MEMORY\ntiny-mamba1 +mamba +24 +128 +4096 +6.7 MB +[\d.]+ MB\n/,
-  )
-})
 
 describe('factflow info-flow', () => {
   interface Json {

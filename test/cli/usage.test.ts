@@ -46,8 +46,8 @@ describe('arguments', () => {
       expect.stringMatching(/^--memory: to load tiny-mamba1, .*, got 1 MiB; give more memory$/),
     ],
     [
-      [...TRACE, '--memory', '12MiB'],
-      expect.stringMatching(/^--memory: for a prompt of 6 tokens .*, got 12 MiB; give more memory$/),
+      ['trace', `Manila ${'is the capital of '.repeat(60)}`, '--subject', 'Manila', '--memory', '32MiB'],
+      expect.stringMatching(/^--memory: for a prompt of \d+ tokens .*, got 32 MiB; give more memory$/),
     ],
     [
       [...TRACE, '--target', 'middle'],
@@ -90,8 +90,8 @@ describe('arguments', () => {
       ),
     ],
     [
-      [...TRACE, '--model', 'mamba-9000'],
-      '--model: must be an embedded model (tiny-mamba1) or a folder, got "mamba-9000"; check the name or path',
+      [...TRACE, '--model', './mamba-9000'],
+      '--model: must be an embedded model (tiny-gpt2, tiny-mamba1, tiny-mamba2), a folder, or a model\'s id on the Hub, got "./mamba-9000", and there is no such folder; check the name or path',
     ],
     [['heatmap'], 'heatmap: needs either a prompt or --id, got neither; see factflow heatmap --help'],
     [['heatmap', '--id', 'x/1'], '--id: must be the id of a fact in atlas, got "x/1"; check the file'],
@@ -167,7 +167,7 @@ describe('checkpoints', () => {
 
   test.concurrent('another architecture', async () => {
     expect(await refused(checkpoint('other', { config: { model_type: 'bert' } }))).toMatch(
-      /other\/config.json: model_type must be one of mamba, got "bert"; /,
+      /other\/config.json: model_type must be one of mamba, falcon_mamba, mamba2, gpt2, llama, mistral, qwen2, got "bert"; /,
     )
   })
 
@@ -210,7 +210,7 @@ describe('checkpoints', () => {
   test.concurrent('a folder without weights', async () => {
     mkdirSync(join(folder, 'none'))
     copyFileSync(join(RANDOM_MODEL, 'config.json'), join(folder, 'none', 'config.json'))
-    expect(await refused('none')).toMatch(/none: weights must be model.safetensors or .*, got neither; /)
+    expect(await refused('none')).toMatch(/none: weights must be model.safetensors or .*, got none of them; /)
   })
 
   test.concurrent('no tokenizer, for a command that needs one', async () => {
