@@ -5,16 +5,14 @@ import { type Checkpoint, openCheckpoint } from './checkpoint.js'
 import { errorCode, openFileIfPresent, unreadable } from './node-file.js'
 
 /**
- * Open the checkpoint in a folder on disk: config.json, model.safetensors (or its index and shards), tokenizer.json.
+ * Open the checkpoint in a folder on disk: config.json, weights in any format of `openCheckpoint`, tokenizer.json.
  *
  * @param name what the user called it.
  * @throws InputError when there is no such folder, or as `openCheckpoint` does.
  */
 export async function openFolder(dir: string, name = dir): Promise<Checkpoint> {
   if (!(await isFolder(dir))) {
-    throw new InputError(
-      `${dir}: must be a folder with config.json and model.safetensors, got a file; check the path`,
-    )
+    throw new InputError(`${dir}: must be a folder with config.json and weights, got a file; check the path`)
   }
   return openCheckpoint(name, {
     name: dir,

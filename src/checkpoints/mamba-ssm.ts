@@ -78,7 +78,9 @@ export function withEmbeddings(name: string): string {
 
 function translated(config: Config, file: string): Config {
   const fail = (key: string, rule: string, value: unknown): never => {
-    throw new InputError(`${file}: ${key} ${rule}, got ${show(value)}; use a Mamba or Mamba-2 model`)
+    throw new InputError(
+      `${file}: ${key} ${rule}, got ${value === undefined ? 'nothing' : show(value)}; use a Mamba or Mamba-2 model`,
+    )
   }
   const size = (key: string, fallback?: number): number => {
     const value = config[key] ?? fallback

@@ -10,6 +10,12 @@ export interface MemoryTensor {
   readonly data: ArrayLike<number>
 }
 
+/** The values, in the memory that is offered. */
+function placed(values: Float32Array, into: Float32Array | undefined): Float32Array {
+  into?.set(values)
+  return into ?? values
+}
+
 /**
  * A checkpoint of these tensors, as strict as one on disk: a tensor that is missing or asked for in another shape is
  * an InputError. Values are rounded to float32. It has no tokenizer.
@@ -43,14 +49,15 @@ export function memoryCheckpoint(
     names: () => [...tensors.keys()],
     has: (tensor) => tensors.has(tensor),
     shape: (tensor) => find(tensor).shape,
-    tensor: async (tensor, shape) => Float32Array.from(checked(tensor, shape).data),
-    rows: async (tensor, shape, first, count) => {
+    tensor: async (tensor, shape, into) => placed(Float32Array.from(checked(tensor, shape).data), into),
+    rows: async (tensor, shape, first, count, into) => {
       const { data } = checked(tensor, shape)
       const width = shape.slice(1).reduce((a, b) => a * b, 1)
       if (first < 0 || first + count > shape[0]) {
         throw new Error(`memoryCheckpoint: ${tensor} has shape [${shape}], got ${count} rows from ${first}`)
       }
-      return Float32Array.from({ length: count * width }, (_, i) => data[first * width + i])
+      const values = Float32Array.from({ length: count * width }, (_, i) => data[first * width + i])
+      return placed(values, into)
     },
     tokenizerJson: async () => {
       throw new InputError(`${name}/tokenizer.json: the tokenizer must exist, got no such file; add it`)
