@@ -177,7 +177,7 @@ describe('what is missing', () => {
     const dir = folder({ file: 'x' })
     symlinkSync('circle', join(dir, 'circle'))
     expect(await inputError(openFolder(join(dir, 'file')))).toMatch(
-      /file: must be a folder with config\.json and model\.safetensors, got a file; check the path$/,
+      /file: must be a folder with config\.json and weights, got a file; check the path$/,
     )
     expect(await inputError(openFolder(join(dir, 'file', 'x')))).toMatch(/got ENOTDIR/)
     expect(await inputError(openFolder(join(dir, 'circle')))).toMatch(/got ELOOP/)
