@@ -1,7 +1,7 @@
 /**
  * How long does a checkpoint take to load, and how much memory? Random weights at true sizes, written to a temporary
- * folder; each model is opened and traced (12 tokens; every token and the paper's flows cut from the last in every
- * window) in a process of its own.
+ * folder; each model is opened, loaded and traced (12 tokens; every token and the paper's flows cut from the last in
+ * every window) in a process of its own.
  *
  *   npm run bench:load                    # all
  *   npm run bench:load -- gpt2 mamba-130m # some
@@ -104,19 +104,26 @@ async function write(dir: string, config: Record<string, unknown>, dtype: 'F32' 
   await file.close()
 }
 
-/** In a process of its own: open, trace twice, print what it took. */
+/** In a process of its own: open, load (one token through every layer), trace; print what it took. */
 async function measure(dir: string, memory: number | undefined): Promise<void> {
-  const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(2)} s`
-  const rss = (): number => Math.round(process.memoryUsage().rss / MIB)
-  const before = rss()
   const begin = performance.now()
+  let last = begin
+  const seconds = (): string => {
+    const since = last
+    last = performance.now()
+    return `${((last - since) / 1000).toFixed(2)} s`
+  }
+  const peak = (): number => Math.round(process.resourceUsage().maxRSS / 1024)
+  const before = peak()
   const model = await loadModel(dir, memory === undefined ? {} : { memory })
-  const opened = seconds(begin)
-  const ids = Array.from({ length: 12 }, (_, i) => 100 + 7 * i)
+  const opened = seconds()
+  await model.knockout([{ ids: [1], answer: 2, knockouts: [] }])
+  const loaded = seconds()
+  const afterLoad = peak()
   const prompt: PreparedPrompt = {
     fact: { id: 'prompt', prompt: '', subject: '', answer: '' },
     tokens: [],
-    ids,
+    ids: Array.from({ length: 12 }, (_, i) => 100 + 7 * i),
     subject: [3, 4, 5],
     answer: 42,
   }
@@ -125,18 +132,13 @@ async function measure(dir: string, memory: number | undefined): Promise<void> {
     infoFlowQuestion(model.spec, [prompt], { window }),
     heatmapQuestion(model.spec, [prompt], { window }),
   ] as const
-  const first = performance.now()
   await ask(model, [prompt], questions, {})
-  const firstTrace = seconds(first)
-  const second = performance.now()
-  await ask(model, [prompt], questions, {})
-  const secondTrace = seconds(second)
+  const traced = seconds()
   const { costs, nLayers } = model.spec
-  const weights = (nLayers * costs.layerBytes + costs.headBytes) / MIB
-  const layer = Math.round(costs.layerBytes / MIB)
-  const peak = Math.round(process.resourceUsage().maxRSS / 1024)
+  const mib = (bytes: number): number => Math.round(bytes / MIB)
+  const weights = mib(nLayers * costs.layerBytes + costs.headBytes)
   process.stdout.write(
-    `open ${opened}, first trace (loads the layers) ${firstTrace}, second ${secondTrace}; weights ${Math.round(weights)} MiB in float32 (a layer ${layer}, unembedding ${Math.round(costs.headBytes / MIB)}), before ${before} MiB, after ${rss()} MiB, peak ${peak} MiB\n`,
+    `open ${opened}, load ${loaded}, trace ${traced}; MiB: weights in float32 ${weights} (a layer ${mib(costs.layerBytes)}), peak above the ${before} of the program: loading ${afterLoad - before}, in all ${peak() - before}\n`,
   )
   await model.close()
 }

@@ -72,7 +72,10 @@ export interface Batch {
 }
 
 export interface PlanLimits {
-  /** Rows, of prompts and runs, that a batch should have; more only when one prompt with one run has more. */
+  /**
+   * Rows, of prompts and runs, that a batch should have. A batch of one prompt may have more: half as many rows of runs
+   * beside those of a long prompt, as each part of its runs needs the whole baseline; and one run in any case.
+   */
   readonly rows: number
   /** Bytes that a batch may need inside a layer. */
   readonly bytes: number
@@ -233,7 +236,7 @@ function parts(
 ): Run[][] {
   const ordered = [...runs].sort((a, b) => a.firstLayer - b.firstLayer)
   const fits = (part: readonly Run[]): boolean =>
-    batchRows(tokens, suffix, [{ runs: part }]) <= limits.rows &&
+    batchRows(tokens, suffix, [{ runs: part }]) <= Math.max(limits.rows, tokens + limits.rows / 2) &&
     batchBytes(costs, tokens, suffix, [{ runs: part, sets: keptSets(tokens - suffix, part).sets }]) <=
       limits.bytes
   for (let count = 1; ; count++) {

@@ -148,7 +148,9 @@ describe('a plan', () => {
     expect(runsPerBatch(4 + 12)).toEqual([12])
     expect(runsPerBatch(4 + 11)).toEqual([6, 6])
     expect(runsPerBatch(4 + 5)).toEqual([4, 4, 4])
-    expect(runsPerBatch(4)).toEqual(new Array(12).fill(1))
+    // Beside a prompt that leaves them little room, runs have half of the rows.
+    expect(runsPerBatch(6)).toEqual([3, 3, 3, 3])
+    expect(runsPerBatch(1)).toEqual(new Array(12).fill(1))
     // 17 fixed, 4 * 13 context, 4 * 5 base rows and 16 * 29 pairs of theirs, 7 prompt, 4 * 11 kept sets (one keeps all);
     // a run: 5 its row, 29 its pair with itself, 4 * 31 its pairs with base rows.
     const whole = 17 + 52 + 20 + 464 + 7 + 44 + 12 * (5 + 29 + 124)
