@@ -83,6 +83,11 @@ export class Model {
     return new Model(spec, runtime, checkpoint, memory)
   }
 
+  /** Whether all weights stay loaded; otherwise layers are loaded in turn, anew in every pass. */
+  get resident(): boolean {
+    return this.#sessions.resident
+  }
+
   /** The checkpoint's tokenizer, read when first asked for. @throws InputError when it is missing or not supported */
   tokenizer(): Promise<Tokenizer> {
     this.#tokenizer ??= this.checkpoint

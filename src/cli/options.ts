@@ -181,6 +181,9 @@ export async function withModel<T>(options: ModelOptions, use: (model: Model) =>
   return withDownloads(async (onProgress) => {
     const load = { revision, tokenizer, offline, memory, threads, onProgress, onNote }
     const model = await loadModel(name, load)
+    if (!model.resident) {
+      onNote(`${model.name} does not fit in the memory whole: its layers are loaded in turn, which is slower`)
+    }
     try {
       return await use(model)
     } finally {

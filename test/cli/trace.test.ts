@@ -14,6 +14,8 @@ const ARGS = ['trace', PROMPT, '--subject', 'Manila']
 const SMALL = [...ARGS, '--threads', '1', '--window', '24', '--flows', 'first']
 /** The same computation in another process: only the order of float32 sums may differ, by the threads' shares. */
 const SAME = 1e-6
+/** The same in other batches: matrix products of other heights add float32 terms in another order. */
+const OTHER_BATCHES = 5e-6
 
 const folder = temporaryFolder()
 
@@ -125,5 +127,21 @@ describe('factflow trace in the terminal', () => {
     expect(stdout.split('\n\n')[0]!.replace(/\s+/g, ' ')).toMatch(
       /^"Manila is the capital of" → "Brussels" \(first token "Br"\) tiny-mamba1, p = [\d.e-]+, rank \d+; its first choice is "Philippines"; each token cut from subject tokens, context-dependent features$/,
     )
+  })
+})
+
+test('with too little memory for all layers, says so; the numbers stay', async () => {
+  const ask = [...ARGS, '--model', 'tiny-gpt2', '--json']
+  const [little, ample] = await Promise.all([factflow([...ask, '--memory', '8MiB']), factflow(ask)])
+  expect(little.stderr).toBe(
+    'note: tiny-gpt2 does not fit in the memory whole: its layers are loaded in turn, which is slower\n',
+  )
+  expect(ample).toMatchObject({ code: 0, stderr: '' })
+  const probs = ({ stdout }: { stdout: string }): number[][] =>
+    (JSON.parse(stdout) as { heatmap: { prob: number[][] } }).heatmap.prob
+  probs(little).forEach((row, token) => {
+    row.forEach((prob, window) => {
+      expect(Math.abs(prob - probs(ample)[token][window])).toBeLessThan(OTHER_BATCHES)
+    })
   })
 })
