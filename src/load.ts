@@ -16,7 +16,7 @@ import {
 } from './checkpoints/tokenizer-source.js'
 import { InputError, show } from './errors.js'
 import { Model } from './model.js'
-import { architectureOf } from './models/registry.js'
+import { checkConfig } from './models/registry.js'
 import { nodeRuntime } from './runtime/node.js'
 
 export interface OpenOptions extends HubOptions {
@@ -88,20 +88,25 @@ export async function downloadModel(name: string, options: HubOptions = {}): Pro
   return model
 }
 
-function fromHub(name: string, options: HubOptions, known: readonly EmbeddedModel[]): Promise<HubModel> {
+async function fromHub(
+  name: string,
+  options: HubOptions,
+  known: readonly EmbeddedModel[],
+): Promise<HubModel> {
+  const names = known.map((model) => model.name).join(', ')
   if (!isHubId(name)) {
-    const names = known.map((model) => model.name).join(', ')
     throw new InputError(
       `--model: must be an embedded model (${names}), a folder, or a model's id on the Hub, got ${show(name)}${isPath(name) ? ', and there is no such folder' : ''}; check the name or path`,
     )
   }
-  return hubModel(name, {
-    ...options,
-    // Not only when gigabytes have come.
-    checkConfig: (model) => {
-      if (!isMambaSsm(model.config)) architectureOf(model)
-    },
-  })
+  try {
+    // The config is checked first, not only when gigabytes have come.
+    return await hubModel(name, { ...options, checkConfig })
+  } catch (error) {
+    // A name without an owner may have been meant as that of an embedded model.
+    if (!(error instanceof InputError) || name.includes('/')) throw error
+    throw new InputError(`${error.message}; the embedded models are ${names}`, { cause: error })
+  }
 }
 
 /** Whether it was meant as a path, going by its looks. */

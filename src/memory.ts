@@ -54,9 +54,16 @@ export function memoryForBatch(spec: Pick<ModelSpec, 'nLayers' | 'costs'>, bytes
   return loadingBytes(spec.costs) + Math.min(allBytes(spec) + rows, rows / (1 - WEIGHTS_SHARE))
 }
 
+/** `742 MB`, `1.5 MB`, `12 kB`: to three digits, up or down. */
+function size(bytes: number, round: (x: number) => number): string {
+  const [unit, name] = bytes < 1e6 ? [1e3, 'kB'] : bytes < 1e9 ? [1e6, 'MB'] : [1e9, 'GB']
+  const step = 10 ** Math.max(-2, Math.floor(Math.log10(bytes / unit)) - 2)
+  return `${Number((round(bytes / unit / step) * step).toFixed(2))} ${name}`
+}
+
 export function tooLittle(what: string, need: number, got: number): InputError {
   // Rounded apart, so that what is asked for is more than what there is, and enough.
-  const given = got < 2 ** 20 ? `${Math.floor(got)} bytes` : `${Math.floor(got / 2 ** 20)} MiB`
-  const least = `${Math.ceil(need / 2 ** 20)} MiB`
-  return new InputError(`--memory: ${what} ${least} are needed, got ${given}; give more memory`)
+  return new InputError(
+    `--memory: ${what} ${size(need, Math.ceil)} are needed, got ${size(got, Math.floor)}; give more memory`,
+  )
 }

@@ -84,7 +84,7 @@ describe('loadModel', () => {
 
   test('refuses memory that holds not even a layer', async () => {
     expect(await inputError('tiny-mamba1', { memory: 1e6 })).toMatch(
-      /^--memory: to load tiny-mamba1, at least \d+ MiB are needed, got \d+ bytes; give more memory$/,
+      /^--memory: to load tiny-mamba1, at least [\d.]+ MB are needed, got 1 MB; give more memory$/,
     )
   })
 

@@ -23,14 +23,14 @@ describe('--memory', () => {
   function asked(error: unknown, rule: RegExp): number {
     expect(error).toBeInstanceOf(InputError)
     const { message } = error as InputError
-    const found = /^--memory: (.+) (\d+) MiB are needed, got (\d+) (MiB|bytes); give more memory$/.exec(
-      message,
-    )
+    const found =
+      /^--memory: (.+) ([\d.]+) ([kMG]B) are needed, got ([\d.]+) ([kMG]B); give more memory$/.exec(message)
     expect(found, message).not.toBeNull()
     expect(found![1]).toMatch(rule)
-    const unit = found![4] === 'MiB' ? MIB : 1
-    expect(Number(found![2]) * MIB).toBeGreaterThan(Number(found![3]) * unit)
-    return Number(found![2]) * MIB
+    const bytes = (number: string, unit: string): number =>
+      Number(number) * { kB: 1e3, MB: 1e6, GB: 1e9 }[unit]!
+    expect(bytes(found![2], found![3])).toBeGreaterThan(bytes(found![4], found![5]))
+    return bytes(found![2], found![3])
   }
 
   function failure(run: () => unknown): unknown {

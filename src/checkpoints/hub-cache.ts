@@ -13,12 +13,13 @@
  * without any file in the place; so the rest is ours.
  */
 import { randomBytes } from 'node:crypto'
-import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { InputError } from '../errors.js'
 import { CONFIG, TOKENIZER, weightFiles } from './hub-files.js'
 import { isCommit, isHubId } from './hub-id.js'
 import { cacheFolder } from './hub-settings.js'
+import { makeFolder } from './make-folder.js'
 import { errorCode, unreadable } from './node-file.js'
 
 /** One model in the cache. */
@@ -88,7 +89,7 @@ export class Snapshot {
   async link(file: string, etag: string, { symlinks, fresh }: LinkOptions): Promise<void> {
     const path = this.path(file)
     const blob = this.repo.blob(etag)
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     const temporary = beside(path)
     if (!symlinks || !(await linked(relative(dirname(path), blob), temporary))) {
       // Others may need a blob that was there before.
@@ -209,7 +210,7 @@ async function linked(target: string, path: string): Promise<boolean> {
 
 /** Write a small file that readers see whole or not at all. */
 async function writeBeside(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   const temporary = beside(path)
   await writeFile(temporary, text)
   await rename(temporary, path).catch(async (error: unknown) => {

@@ -193,7 +193,7 @@ export function storing(path: string): (error: unknown) => never {
         `${path}: there must be room for it, got ${code}; make room, or name another place with HF_HUB_CACHE: what has come stays, and the next attempt goes on from there`,
       )
     }
-    if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(code)) {
+    if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOENT'].includes(code)) {
       throw new InputError(
         `${path}: must be in a folder that may be written to, got ${code}; change its permissions, or name another place with HF_HUB_CACHE`,
       )

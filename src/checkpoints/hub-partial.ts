@@ -11,23 +11,13 @@
  * `_download_to_tmp_and_move`.)
  */
 import { randomBytes } from 'node:crypto'
-import {
-  access,
-  constants,
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  utimes,
-} from 'node:fs/promises'
+import { access, constants, type FileHandle, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import os from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileSize } from './hub-cache.js'
+import { makeFolder } from './make-folder.js'
 import { errorCode } from './node-file.js'
 
 /** Milliseconds between two looks at what another process is downloading. */
@@ -72,7 +62,7 @@ export class PartialFile {
    */
   static async claim(blob: string, size: number, options: ClaimOptions): Promise<PartialFile | undefined> {
     const dir = dirname(blob)
-    await mkdir(dir, { recursive: true })
+    await makeFolder(dir)
     for (let waited = false; ; waited = true) {
       if ((await fileSize(blob)) === size) return undefined
       const mine = await tryClaim(dir, basename(blob))

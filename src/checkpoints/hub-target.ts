@@ -1,5 +1,5 @@
 /** One commit of a model on the Hub, and its snapshot in the cache: files go from the one to the other. */
-import { mkdir, statfs } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { InputError, show } from '../errors.js'
 import { fileSize, type Snapshot } from './hub-cache.js'
@@ -7,6 +7,7 @@ import { downloadBlob, storing } from './hub-download.js'
 import type { HubClient } from './hub-http.js'
 import { restingBytes } from './hub-partial.js'
 import type { RepoFile } from './hub-repo.js'
+import { makeFolder } from './make-folder.js'
 
 /** How far a download is: the files of a model that were missing, taken together. */
 export interface DownloadProgress {
@@ -156,7 +157,7 @@ export class HubTarget {
   /** @throws InputError when the disk has no room for so many bytes */
   async #checkRoom(bytes: number): Promise<void> {
     const folder = dirname(this.snapshot.repo.blob('any'))
-    await mkdir(folder, { recursive: true }).catch(storing(folder))
+    await makeFolder(folder).catch(storing(folder))
     const { bavail, bsize, blocks } = await statfs(folder)
     // Some network disks do not say how large they are.
     if (blocks > 0 && bytes > bavail * bsize) {

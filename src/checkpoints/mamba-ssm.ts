@@ -66,7 +66,7 @@ const FIXED: Config = {
  */
 export function fromMambaSsm(checkpoint: Checkpoint): Checkpoint {
   return renamed(checkpoint, {
-    config: translated(checkpoint.config, checkpoint.configFile),
+    config: mambaSsmConfig(checkpoint.config, checkpoint.configFile),
     tensor: withEmbeddings,
   })
 }
@@ -76,7 +76,11 @@ export function withEmbeddings(name: string): string {
   return name.replace(/^backbone\.embedding\./, 'backbone.embeddings.')
 }
 
-function translated(config: Config, file: string): Config {
+/**
+ * A config of `mamba_ssm` in Hugging Face's keys.
+ * @throws InputError when it is not one of a pure Mamba-1 or Mamba-2 model
+ */
+export function mambaSsmConfig(config: Config, file: string): Config {
   const fail = (key: string, rule: string, value: unknown): never => {
     throw new InputError(
       `${file}: ${key} ${rule}, got ${value === undefined ? 'nothing' : show(value)}; use a Mamba or Mamba-2 model`,

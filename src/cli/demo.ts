@@ -1,7 +1,7 @@
 /** `factflow demo`: the main job, on the embedded model and facts. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
+import { makeFolder } from '../checkpoints/make-folder.js'
 import { InputError, show } from '../errors.js'
 import { evaluate } from '../experiments/evaluate.js'
 import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
@@ -53,7 +53,7 @@ export function demoCommand(program: Command): void {
 
 async function demo(model: Model, { model: name, data, out, limit }: DemoOptions): Promise<void> {
   const begin = performance.now()
-  await makeFolder(out)
+  await outFolder(out)
   const { nLayers, dModel } = model.spec
   const window = defaultWindow(nLayers)
   const facts = await readFacts(data)
@@ -105,9 +105,9 @@ async function demo(model: Model, { model: name, data, out, limit }: DemoOptions
 }
 
 /** @throws InputError when the folder is not there and cannot be made */
-async function makeFolder(out: string): Promise<void> {
+async function outFolder(out: string): Promise<void> {
   try {
-    await mkdir(out, { recursive: true })
+    await makeFolder(out)
   } catch (error) {
     throw new InputError(
       `--out: must be a folder or a place for one, got ${show(out)} (${systemReason(error)}); choose another place`,

@@ -18,7 +18,7 @@ export interface ModelEntry extends ModelNeeds {
   readonly name: string
   /** It comes with factflow, is one of the paper's models, or another one in the cache of the Hub. */
   readonly source: 'embedded' | 'paper' | 'cache'
-  /** As the paper calls it; of other models their type. */
+  /** As the paper calls it. */
   readonly family: string
   /** Whether it is on this machine. */
   readonly cached: boolean
@@ -43,7 +43,7 @@ export async function listModels(): Promise<ModelEntry[]> {
   const entries: ModelEntry[] = []
   for (const { name, dir } of await embeddedModels()) {
     const needs = await needsOf(await openFolder(dir, name))
-    entries.push({ name, source: 'embedded', family: needs.modelType, cached: true, gated: false, ...needs })
+    entries.push({ name, source: 'embedded', family: familyOf(needs), cached: true, gated: false, ...needs })
   }
   const inCache = new Map((await cachedModels()).map((model) => [model.id, model]))
   for (const model of KNOWN_MODELS) {
@@ -57,9 +57,13 @@ export async function listModels(): Promise<ModelEntry[]> {
   for (const id of inCache.keys()) {
     const needs = await usable(id)
     if (!needs) continue
-    entries.push({ name: id, source: 'cache', family: needs.modelType, cached: true, gated: false, ...needs })
+    entries.push({ name: id, source: 'cache', family: familyOf(needs), cached: true, gated: false, ...needs })
   }
   return entries
+}
+
+function familyOf({ modelType }: ModelNeeds): string {
+  return ARCHITECTURES.find((known) => known.modelType === modelType)!.family
 }
 
 /** What a model of the cache needs, or undefined when it is not one that factflow can use. */
@@ -120,7 +124,7 @@ function table(entries: readonly ModelEntry[]): string {
   )
   const types = ARCHITECTURES.map(({ modelType }) => modelType).join(', ')
   const more = [
-    'MEMORY: weights in float32, all of them loaded. LEAST: what --memory must be at least; layers are then loaded in turn. gated: accept the licence on the Hub and set HF_TOKEN.',
+    'MEMORY: weights in float32, all of them loaded. LEAST: what --memory must be at least, room for a short prompt included; layers are then loaded in turn. gated: accept the licence on the Hub and set HF_TOKEN.',
     `Any other model of type ${types} works, too: --model with an id of the Hub or a folder.`,
   ]
   return [...lines, '', ...more.flatMap((text) => wrap(text, width()))].join('\n')

@@ -12,7 +12,7 @@ export type ModelFacts = Pick<ModelSpec, 'name' | 'modelType' | 'nLayers' | 'fea
 export function checkFeatures(spec: ModelFacts, features: FeatureCategory): void {
   if (spec.featureCategories.includes(features)) return
   throw new InputError(
-    `features: ${spec.name} (${spec.modelType}) has ${spec.featureCategories.join(', ')}, got ${features}; only state-space layers have features that forget fast or slowly`,
+    `features: must be ${spec.featureCategories.join(', ')} for ${spec.name} (${spec.modelType}), got ${features}; only state-space layers have features that forget fast or slowly`,
   )
 }
 

@@ -194,6 +194,8 @@ export type ConfigSource = Pick<Checkpoint, 'config' | 'configFile'>
 export interface Architecture {
   /** `model_type` of config.json. */
   readonly modelType: string
+  /** What people call it. */
+  readonly family: string
   /** Read and check the config. @throws InputError */
   describe(source: ConfigSource): ModelDescription
 }

@@ -6,12 +6,10 @@ import type { ConfigSource } from './architecture.js'
 export class ConfigReader {
   constructor(private readonly source: ConfigSource) {}
 
-  private fail(key: string, rule: string): never {
+  private fail(key: string, rule: string, advice = 'use the config.json of this model'): never {
     const value = this.source.config[key]
     const got = value === undefined ? 'nothing' : show(value)
-    throw new InputError(
-      `${this.source.configFile}: ${key} ${rule}, got ${got}; use the config.json of this model`,
-    )
+    throw new InputError(`${this.source.configFile}: ${key} ${rule}, got ${got}; ${advice}`)
   }
 
   private value(key: string): unknown {
@@ -49,7 +47,7 @@ export class ConfigReader {
   oneOf<T extends string>(key: string, allowed: readonly T[], fallback: T): T {
     const value = this.value(key) ?? fallback
     const found = allowed.find((item) => item === value)
-    if (found === undefined) this.fail(key, `must be one of ${allowed.join(', ')}`)
+    if (found === undefined) this.refuse(key, `must be one of ${allowed.join(', ')}`)
     return found
   }
 
@@ -93,7 +91,7 @@ export class ConfigReader {
 
   /** Refuse a value for which factflow would compute something else than the model does. */
   refuse(key: string, rule: string): never {
-    return this.fail(key, rule)
+    return this.fail(key, rule, 'factflow computes nothing else, use another model')
   }
 
   /** A value that is either text or something else. */

@@ -6,5 +6,6 @@ import { describeMamba } from './mamba.js'
 /** Mamba-1 with a weightless RMSNorm on delta's low-rank input, B and C. */
 export const falconMamba: Architecture = {
   modelType: 'falcon_mamba',
+  family: 'Falcon-Mamba',
   describe: (source) => describeMamba(source, new ConfigReader(source).number('mixer_rms_eps', 1e-6)),
 }

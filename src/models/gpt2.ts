@@ -146,4 +146,4 @@ function describe(source: ConfigSource): ModelDescription {
 }
 
 /** GPT-2. */
-export const gpt2: Architecture = { modelType: 'gpt2', describe }
+export const gpt2: Architecture = { modelType: 'gpt2', family: 'GPT-2', describe }

@@ -5,6 +5,7 @@ import { describeDecoder } from './decoder.js'
 
 export const llama: Architecture = {
   modelType: 'llama',
+  family: 'Llama',
   describe(source) {
     const read = new ConfigReader(source)
     const attention = read.flag('attention_bias', false)

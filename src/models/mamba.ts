@@ -73,5 +73,6 @@ export function describeMamba(source: ConfigSource, mixerEpsilon?: number): Mode
 /** Mamba-1. */
 export const mamba: Architecture = {
   modelType: 'mamba',
+  family: 'Mamba-1',
   describe: (source) => describeMamba(source),
 }

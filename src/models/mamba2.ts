@@ -66,4 +66,4 @@ function describe(source: ConfigSource): ModelDescription {
 }
 
 /** Mamba-2. */
-export const mamba2: Architecture = { modelType: 'mamba2', describe }
+export const mamba2: Architecture = { modelType: 'mamba2', family: 'Mamba-2', describe }

@@ -5,6 +5,7 @@ import { describeDecoder } from './decoder.js'
 
 export const mistral: Architecture = {
   modelType: 'mistral',
+  family: 'Mistral',
   describe(source) {
     const read = new ConfigReader(source)
     // Version 0.3 writes null: no window. A config that does not say has the one of transformers.

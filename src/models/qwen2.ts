@@ -26,6 +26,7 @@ function slidingWindows(source: ConfigSource): (layer: number) => number | undef
 
 export const qwen2: Architecture = {
   modelType: 'qwen2',
+  family: 'Qwen2',
   describe: (source) =>
     describeDecoder(source, {
       biases: { qkv: true, out: false, mlp: false },

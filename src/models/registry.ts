@@ -1,9 +1,9 @@
 /** The model families that factflow knows: `model_type` of config.json to architecture. */
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
-import { fromMambaSsm, isMambaSsm, withEmbeddings } from '../checkpoints/mamba-ssm.js'
+import { fromMambaSsm, isMambaSsm, mambaSsmConfig, withEmbeddings } from '../checkpoints/mamba-ssm.js'
 import { renamed } from '../checkpoints/renamed.js'
 import { InputError, show } from '../errors.js'
-import type { Architecture, ModelSpec } from './architecture.js'
+import type { Architecture, ConfigSource, ModelSpec } from './architecture.js'
 import { falconMamba } from './falcon-mamba.js'
 import { gpt2 } from './gpt2.js'
 import { llama } from './llama.js'
@@ -25,12 +25,9 @@ export const ARCHITECTURES: readonly Architecture[] = [
 
 /**
  * The architecture that a config names.
- * @throws InputError when it is unknown
+ * @throws InputError when it is unknown, or the weights are quantized
  */
-export function architectureOf({
-  config,
-  configFile,
-}: Pick<Checkpoint, 'config' | 'configFile'>): Architecture {
+export function architectureOf({ config, configFile }: ConfigSource): Architecture {
   const modelType = config.model_type
   const architecture = ARCHITECTURES.find((known) => known.modelType === modelType)
   if (!architecture) {
@@ -39,7 +36,24 @@ export function architectureOf({
       `${configFile}: model_type must be one of ${known}, got ${modelType === undefined ? 'nothing' : show(modelType)}; use a model of these families`,
     )
   }
+  const quantized = config.quantization_config ?? undefined
+  if (quantized !== undefined) {
+    throw new InputError(
+      `${configFile}: quantization_config must be absent, got ${show(quantized)}; factflow reads weights in F32, F16 and BF16, use the model that is not quantized`,
+    )
+  }
   return architecture
+}
+
+/**
+ * That a config is one of a model that factflow computes, in any layout; the weights are not looked at.
+ * @throws InputError when it is not
+ */
+export function checkConfig(source: ConfigSource): void {
+  const { configFile } = source
+  const config = isMambaSsm(source.config) ? mambaSsmConfig(source.config, configFile) : source.config
+  const inHuggingFace = { config, configFile }
+  architectureOf(inHuggingFace).describe(inHuggingFace)
 }
 
 /**

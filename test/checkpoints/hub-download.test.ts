@@ -160,11 +160,14 @@ describe('an attempt that was stopped', () => {
     const bytes = await stopped()
     expect(bytes).toBeGreaterThan(0)
     expect(bytes).toBeLessThan(WEIGHT_BYTES)
+    // Where the machine is busy the tokenizer, which came beside it, is not whole either.
+    const partial = readdirSync(blobs()).filter((name) => name.endsWith('.incomplete'))
+    const there = partial.reduce((sum, name) => sum + readFileSync(join(blobs(), name)).length, 0)
     hub.server.asked.length = 0
     const progress: DownloadProgress[] = []
     await open({ onProgress: (p) => progress.push(p) })
     expect(ranges()).toEqual([`bytes=${bytes}-`])
-    expect(progress[0]!.done).toBe(bytes)
+    expect(progress[0]!.done).toBe(there)
     expectWhole()
   })
 
@@ -220,7 +223,9 @@ describe('content that is wrong', () => {
     hub.server.add(ID, mamba())
     hub.server.fault({ path, content })
     expect(await inputError(open())).toMatch(message)
-    expect(readdirSync(blobs()).filter((name) => name.endsWith('.incomplete'))).toEqual([])
+    // Of the file itself nothing is left; others that were on their way may be there in part.
+    const left = readdirSync(blobs()).filter((name) => name.startsWith(ETAG) && name.endsWith('.incomplete'))
+    expect(left).toEqual([])
     await open()
     expectWhole()
   })

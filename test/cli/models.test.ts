@@ -51,7 +51,7 @@ test('the table has a line for each', async () => {
   const lines = (await succeed(['models'], { env: hub.env })).split('\n')
   expect(lines[0]).toMatch(/^MODEL +FAMILY +PARAMS +LAYERS +WIDTH +DISK +MEMORY +LEAST +HERE$/)
   expect(lines.find((line) => line.startsWith('tiny-mamba1 '))).toMatch(
-    /^tiny-mamba1 +mamba +3.32 M +24 +128 +7 MB +14 MB +\d+ MB +embedded$/,
+    /^tiny-mamba1 +Mamba-1 +3.32 M +24 +128 +7 MB +14 MB +\d+ MB +embedded$/,
   )
   expect(lines.find((line) => line.startsWith('meta-llama/Meta-Llama-3-8B '))).toMatch(
     /^meta-llama\/Meta-Llama-3-8B +Llama 3 +8.03 B +32 +4096 +16.1 GB +30.0 GB +[\d.]+ GB +gated$/,

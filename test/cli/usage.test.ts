@@ -43,11 +43,11 @@ describe('arguments', () => {
     [[...TRACE, '--memory', 'lots'], '--memory: must be a size such as 4GB or 512MiB, got "lots"; change it'],
     [
       [...TRACE, '--memory', '1MiB'],
-      expect.stringMatching(/^--memory: to load tiny-mamba1, .*, got 1 MiB; give more memory$/),
+      expect.stringMatching(/^--memory: to load tiny-mamba1, .*, got 1.04 MB; give more memory$/),
     ],
     [
       ['trace', `Manila ${'is the capital of '.repeat(60)}`, '--subject', 'Manila', '--memory', '32MiB'],
-      expect.stringMatching(/^--memory: for a prompt of \d+ tokens .*, got 32 MiB; give more memory$/),
+      expect.stringMatching(/^--memory: for a prompt of \d+ tokens .*, got 33.5 MB; give more memory$/),
     ],
     [
       [...TRACE, '--target', 'middle'],

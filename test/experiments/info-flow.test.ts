@@ -217,7 +217,7 @@ describe('infoFlow', () => {
     expect(knockouts.map((own) => own.length)).toEqual(prompts.map(() => whole.length * STARTS.length))
     const flows = PAPER_FLOWS.slice(1, 2)
     expect(await inputError(() => infoFlowQuestion(attention, prompts, { window: WINDOW, flows }))).toBe(
-      'features: m (gpt2) has all, got context-dependent; only state-space layers have features that forget fast or slowly',
+      'features: must be all for m (gpt2), got context-dependent; only state-space layers have features that forget fast or slowly',
     )
   })
 

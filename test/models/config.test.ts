@@ -18,9 +18,12 @@ function message(read: () => unknown): string {
   throw new Error('nothing was thrown')
 }
 
-function wrong(key: string, rule: string, got: string): string {
-  return `models/m/config.json: ${key} ${rule}, got ${got}; use the config.json of this model`
+function wrong(key: string, rule: string, got: string, advice = 'use the config.json of this model'): string {
+  return `models/m/config.json: ${key} ${rule}, got ${got}; ${advice}`
 }
+
+/** The config may be in order: the model is another one. */
+const OTHER_MODEL = 'factflow computes nothing else, use another model'
 
 describe('size', () => {
   test('a whole number from 1 on', () => {
@@ -99,9 +102,65 @@ describe('oneOf', () => {
 
   test.each(['gelu', 'SILU', '', 1, ['silu']])('%j is refused', (value) => {
     expect(message(() => read({ act: value }))).toBe(
-      wrong('act', 'must be one of silu, swish', JSON.stringify(value)),
+      wrong('act', 'must be one of silu, swish', JSON.stringify(value), OTHER_MODEL),
     )
   })
+})
+
+describe('range', () => {
+  const read = (config: Record<string, unknown>) =>
+    reader(config).range('limit', [0, Number.POSITIVE_INFINITY])
+
+  test('two numbers in order, or the fallback', () => {
+    expect(read({ limit: [0.1, 2] })).toEqual([0.1, 2])
+    expect(read({ limit: [1, 1] })).toEqual([1, 1])
+    expect(read({})).toEqual([0, Number.POSITIVE_INFINITY])
+  })
+
+  test.each([[[2, 1]], [[1]], [[1, 2, 3]], [1], ['0,1'], [[null, 1]]])('%j is refused', (value) => {
+    expect(message(() => read({ limit: value }))).toBe(
+      wrong('limit', 'must be two numbers, the smaller first', JSON.stringify(value)),
+    )
+  })
+})
+
+test('count: as size, and 0', () => {
+  expect(reader({ n: 0 }).count('n')).toBe(0)
+  expect(reader({ n: 3 }).count('n')).toBe(3)
+  expect(reader({}).count('n', 28)).toBe(28)
+  expect(message(() => reader({ n: -1 }).count('n'))).toBe(wrong('n', 'must be a whole number above 0', '-1'))
+})
+
+test('words: a list of texts, or nothing', () => {
+  expect(reader({ types: ['a', 'b'] }).words('types')).toEqual(['a', 'b'])
+  expect(reader({ types: null }).words('types')).toBeUndefined()
+  expect(message(() => reader({ types: ['a', 1] }).words('types'))).toBe(
+    wrong('types', 'must be a list of words', '["a",1]'),
+  )
+})
+
+test('object: its values are read as those of the config, and messages say where they are', () => {
+  const rope = reader({ rope: { factor: 2, type: 'yarn' } }).object('rope')!
+  expect(rope.number('factor')).toBe(2)
+  expect(rope.has('factor')).toBe(true)
+  expect(rope.has('low')).toBe(false)
+  expect(message(() => rope.oneOf('type', ['linear'], 'linear'))).toBe(
+    `models/m/config.json: rope: type must be one of linear, got "yarn"; ${OTHER_MODEL}`,
+  )
+  expect(reader({ rope: null }).object('rope')).toBeUndefined()
+  expect(message(() => reader({ rope: [] }).object('rope'))).toBe(
+    wrong('rope', 'must be an object or null', '[]'),
+  )
+})
+
+test('divides and refuse', () => {
+  expect(() => reader({ heads: 4 }).divides('heads', 4, 'width', 12)).not.toThrow()
+  expect(message(() => reader({ heads: 5 }).divides('heads', 5, 'width', 12))).toBe(
+    wrong('heads', 'must divide width (12)', '5'),
+  )
+  expect(message(() => reader({ odd: 3 }).refuse('odd', 'must be even'))).toBe(
+    wrong('odd', 'must be even', '3', OTHER_MODEL),
+  )
 })
 
 test('numbers that are not finite are refused', () => {

@@ -113,7 +113,6 @@ describe('config', () => {
   })
 
   test.each([
-    [{ hidden_act: 'gelu' }, 'hidden_act must be one of silu, swish, got "gelu"'],
     [{ time_step_rank: 'full' }, 'time_step_rank must be a whole number above 0, got "full"'],
     [{ time_step_rank: 0 }, 'time_step_rank must be a whole number above 0, got 0'],
     [{ expand: 0 }, 'expand must be a number above 0, got 0'],
@@ -125,6 +124,12 @@ describe('config', () => {
   ])('%j is refused', async (config, rule) => {
     expect(await inputError(() => read({ ...SIZES, ...config }))).toBe(
       `m/config.json: ${rule}; use the config.json of this model`,
+    )
+  })
+
+  test('another activation is refused', async () => {
+    expect(await inputError(() => read({ ...SIZES, hidden_act: 'gelu' }))).toBe(
+      'm/config.json: hidden_act must be one of silu, swish, got "gelu"; factflow computes nothing else, use another model',
     )
   })
 })

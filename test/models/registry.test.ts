@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { Architecture } from '../../src/models/architecture.js'
-import { ARCHITECTURES, openModel } from '../../src/models/registry.js'
+import { ARCHITECTURES, checkConfig, openModel } from '../../src/models/registry.js'
 import { inputError } from '../checkpoints/helpers.js'
 import { memoryCheckpoint, referenceCheckpoint } from '../helpers/checkpoint.js'
 import { randomMamba } from '../reference/random.js'
@@ -57,5 +57,27 @@ test.each([
   expect(known).toContain('mamba')
   expect(await inputError(() => openModel(memoryCheckpoint(config, new Map(), 'm')))).toBe(
     `m/config.json: model_type must be one of ${known}, got ${got}; use a model of these families`,
+  )
+})
+
+test('quantized weights are refused before anything else is read', async () => {
+  const config = { model_type: 'llama', quantization_config: { quant_method: 'gptq' } }
+  expect(await inputError(() => openModel(memoryCheckpoint(config, new Map(), 'm')))).toBe(
+    'm/config.json: quantization_config must be absent, got {"quant_method":"gptq"}; factflow reads weights in F32, F16 and BF16, use the model that is not quantized',
+  )
+})
+
+test('checkConfig: a config alone, in the layout of Hugging Face or of mamba_ssm', async () => {
+  const check = (config: Record<string, unknown>) => checkConfig({ config, configFile: 'm/config.json' })
+  const llama = { model_type: 'llama', hidden_size: 8, num_attention_heads: 2, intermediate_size: 16 }
+  const sizes = { num_hidden_layers: 1, vocab_size: 10 }
+  expect(() => check({ ...llama, ...sizes })).not.toThrow()
+  expect(() => check({ d_model: 16, n_layer: 2, vocab_size: 10 })).not.toThrow()
+  expect(await inputError(() => check({ d_model: 16, n_layer: 0, vocab_size: 10 }))).toContain(
+    'n_layer must be',
+  )
+  const yarn = { ...llama, ...sizes, rope_scaling: { rope_type: 'yarn', factor: 4 } }
+  expect(await inputError(() => check(yarn))).toBe(
+    'm/config.json: rope_scaling: rope_type must be one of default, linear, llama3, got "yarn"; factflow computes nothing else, use another model',
   )
 })
