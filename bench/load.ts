@@ -20,42 +20,9 @@ import { loadModel } from '../src/load.js'
 import { architectureOf } from '../src/models/registry.js'
 import { modelTensors, UNEMBEDDING } from '../src/models/spec.js'
 import type { PreparedPrompt } from '../src/prompts/facts.js'
-import { fill, MAMBA_130M } from './random-model.js'
+import { fill, namedSize, SIZES } from './random-model.js'
 
 const MIB = 2 ** 20
-
-/** config.json of published models, as far as it matters, and the type of their weights. */
-const SIZES: Readonly<Record<string, { config: Record<string, unknown>; dtype: 'F32' | 'BF16' }>> = {
-  'mamba-130m': { config: MAMBA_130M, dtype: 'F32' },
-  'mamba2-130m': {
-    config: {
-      model_type: 'mamba2',
-      hidden_size: 768,
-      num_hidden_layers: 24,
-      vocab_size: 50_288,
-      num_heads: 24,
-      n_groups: 1,
-      tie_word_embeddings: true,
-    },
-    dtype: 'F32',
-  },
-  gpt2: { config: { model_type: 'gpt2' }, dtype: 'F32' },
-  'llama-3.2-1b': {
-    config: {
-      model_type: 'llama',
-      hidden_size: 2048,
-      intermediate_size: 8192,
-      num_hidden_layers: 16,
-      num_attention_heads: 32,
-      num_key_value_heads: 8,
-      head_dim: 64,
-      vocab_size: 128_256,
-      rope_theta: 500_000,
-      tie_word_embeddings: true,
-    },
-    dtype: 'BF16',
-  },
-}
 
 /** Values that are made up at once. */
 const BLOCK = 2 ** 20
@@ -148,8 +115,7 @@ if (mode === '--measure') await measure(rest[0]!, rest[1] === undefined ? undefi
 else {
   const wanted = mode === undefined ? Object.keys(SIZES) : [mode, ...rest]
   for (const name of wanted) {
-    const size = SIZES[name]
-    if (!size) throw new Error(`${name}: must be one of ${Object.keys(SIZES).join(', ')}`)
+    const size = namedSize(name)
     const dir = await mkdtemp(join(tmpdir(), 'factflow-load-'))
     try {
       await write(dir, size.config, size.dtype)

@@ -4,13 +4,47 @@ import { architectureOf } from '../src/models/registry.js'
 import { modelTensors, UNEMBEDDING } from '../src/models/spec.js'
 import { seededRandom } from '../src/prompts/sample.js'
 
-/** config.json of `state-spaces/mamba-130m-hf`, as far as it matters. */
-export const MAMBA_130M = {
-  model_type: 'mamba',
-  hidden_size: 768,
-  num_hidden_layers: 24,
-  vocab_size: 50_280,
-  state_size: 16,
+/** config.json of published models, as far as it matters, and the type of their weights. */
+export const SIZES: Readonly<Record<string, { config: Record<string, unknown>; dtype: 'F32' | 'BF16' }>> = {
+  'mamba-130m': {
+    config: { model_type: 'mamba', hidden_size: 768, num_hidden_layers: 24, vocab_size: 50_280 },
+    dtype: 'F32',
+  },
+  'mamba2-130m': {
+    config: {
+      model_type: 'mamba2',
+      hidden_size: 768,
+      num_hidden_layers: 24,
+      vocab_size: 50_288,
+      num_heads: 24,
+      n_groups: 1,
+      tie_word_embeddings: true,
+    },
+    dtype: 'F32',
+  },
+  gpt2: { config: { model_type: 'gpt2' }, dtype: 'F32' },
+  'llama-3.2-1b': {
+    config: {
+      model_type: 'llama',
+      hidden_size: 2048,
+      intermediate_size: 8192,
+      num_hidden_layers: 16,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      head_dim: 64,
+      vocab_size: 128_256,
+      rope_theta: 500_000,
+      tie_word_embeddings: true,
+    },
+    dtype: 'BF16',
+  },
+}
+
+/** @throws Error when there is no such size */
+export function namedSize(name: string): (typeof SIZES)[string] {
+  const size = SIZES[name]
+  if (!size) throw new Error(`${name}: must be one of ${Object.keys(SIZES).join(', ')}`)
+  return size
 }
 
 export function fill(name: string, shape: readonly number[], first: number, count: number): Float32Array {

@@ -1,25 +1,28 @@
 /**
- * How fast is the sweep? Random weights at mamba-130m size; prompts of 12 tokens; window 9; 8 knockouts per window.
+ * How fast is the sweep? Random weights at the size of a published model; prompts of 12 tokens; the window of the
+ * paper; 8 knockouts per window.
  *
- *   npm run bench
+ *   npm run bench             # mamba-130m
+ *   npm run bench -- gpt2     # or another of random-model.ts
  *
  * Everything is measured in one run on one machine; read the ratios. See "Speed" in README.md.
  */
 import process from 'node:process'
 import { Tensor } from 'onnxruntime-common'
+import { defaultWindow } from '../src/experiments/trace.js'
 import { type Knockout, windowLayers, windowStarts } from '../src/knockout/knockout.js'
 import { layerRows } from '../src/knockout/sweep.js'
 import { type KnockoutPrompt, Model } from '../src/model.js'
-import type { FeatureCategory } from '../src/models/architecture.js'
+import type { FeatureCategory, ModelSpec } from '../src/models/architecture.js'
+import { architectureOf } from '../src/models/registry.js'
 import { Graph } from '../src/onnx/graph.js'
 import { type Role, rolePositions } from '../src/prompts/roles.js'
 import { seededRandom } from '../src/prompts/sample.js'
 import { nodeRuntime } from '../src/runtime/node.js'
-import { MAMBA_130M, randomModel } from './random-model.js'
+import { namedSize, randomModel } from './random-model.js'
 
 const LENGTH = 12
 const SUBJECT = [3, 4, 5]
-const WINDOW = 9
 const CURVES: readonly (readonly [Role, FeatureCategory])[] = [
   ['subject', 'all'],
   ['subject', 'context-dependent'],
@@ -31,13 +34,29 @@ const CURVES: readonly (readonly [Role, FeatureCategory])[] = [
   ['first', 'all'],
 ]
 
-function prompts(count: number, nLayers: number, vocabSize: number): KnockoutPrompt[] {
+/** The curves that a model has; those of its missing feature categories cut everything of other sources instead. */
+function curvesOf(categories: readonly FeatureCategory[]): (readonly [Role[], FeatureCategory])[] {
+  const others: Role[][] = [
+    ['first', 'last'],
+    ['subject', 'last'],
+    ['subject', 'first'],
+  ]
+  return CURVES.map(([role, features]) =>
+    categories.includes(features) ? [[role], features] : [others.pop()!, 'all'],
+  )
+}
+
+function prompts(
+  count: number,
+  { nLayers, vocabSize, featureCategories }: ModelSpec,
+  window: number,
+): KnockoutPrompt[] {
   const random = seededRandom(count)
   const token = (): number => Math.floor(random() * vocabSize)
-  const knockouts: Knockout[] = CURVES.flatMap(([role, features]) =>
-    windowStarts(nLayers, WINDOW).map((first) => ({
-      layers: windowLayers(first, WINDOW),
-      sources: rolePositions(role, { length: LENGTH, subject: SUBJECT }),
+  const knockouts: Knockout[] = curvesOf(featureCategories).flatMap(([roles, features]) =>
+    windowStarts(nLayers, window).map((first) => ({
+      layers: windowLayers(first, window),
+      sources: roles.flatMap((role) => rolePositions(role, { length: LENGTH, subject: SUBJECT })),
       targets: [LENGTH - 1],
       features,
     })),
@@ -91,18 +110,21 @@ async function matrixRate(
 
 const print = (line: string): boolean => process.stdout.write(`${line}\n`)
 const runtime = nodeRuntime()
-const model = Model.open(randomModel(MAMBA_130M), runtime)
+const name = process.argv[2] ?? 'mamba-130m'
+const checkpoint = randomModel(namedSize(name).config)
+const model = Model.open(checkpoint, runtime)
 const { nLayers, vocabSize, dModel, costs } = model.spec
-const windows = windowStarts(nLayers, WINDOW).length
+const window = defaultWindow(nLayers)
+const windows = windowStarts(nLayers, window).length
 const perPrompt = windows * CURVES.length
 
-print(`factflow sweep, ${runtime.description}, mamba-130m size (random weights)`)
+print(`factflow sweep, ${runtime.description}, ${name} size (random weights)`)
 print(
-  `prompts of ${LENGTH} tokens, window ${WINDOW}, ${CURVES.length} knockouts per window, ${perPrompt} per prompt`,
+  `prompts of ${LENGTH} tokens, window ${window}, ${CURVES.length} knockouts per window, ${perPrompt} per prompt`,
 )
 print('')
 
-const [single] = prompts(1, nLayers, vocabSize)
+const [single] = prompts(1, model.spec, window)
 const wholeRun = await fastest(8, () => model.knockout([{ ...single!, knockouts: [] }]))
 print(
   `one whole run of the model on one prompt: ${wholeRun.toFixed(1)} ms; one per knockout: ${((wholeRun * perPrompt) / 1000).toFixed(2)} s per prompt`,
@@ -111,7 +133,7 @@ print('')
 print('prompts   ms/prompt   ms/knockout   layer-rows/s   GFLOP/s   whole runs / sweep')
 let last = { ms: 0, layerFlops: 0, headFlops: 0 }
 for (const count of [1, 8, 32]) {
-  const work = prompts(count, nLayers, vocabSize)
+  const work = prompts(count, model.spec, window)
   const ms = await fastest(count === 32 ? 2 : 4, () => model.knockout(work))
   const plan = model.plan(work)
   const rows = plan.batches.reduce((sum, batch) => sum + layerRows(batch, nLayers), 0)
@@ -129,14 +151,10 @@ for (const count of [1, 8, 32]) {
   print(columns.join(''))
 }
 print('')
-const dInner = 2 * dModel
-const dtRank = Math.ceil(dModel / 16)
-const layerShapes = [
-  [2 * dInner, dModel],
-  [dtRank + 32, dInner],
-  [dInner, dtRank],
-  [dModel, dInner],
-] as const
+const layerShapes = Object.entries(architectureOf(checkpoint).describe(checkpoint).layerTensors(0)).flatMap(
+  ([tensor, shape]) =>
+    shape.length === 2 && tensor.endsWith('weight') ? [[shape[0]!, shape[1]!] as const] : [],
+)
 const layerRate = await matrixRate(256, layerShapes)
 const headRate = await matrixRate(256, [[vocabSize, dModel]])
 print(
