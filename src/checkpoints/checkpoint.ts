@@ -69,7 +69,7 @@ interface WeightFormat {
 }
 
 /** What is looked for first comes first, as in transformers (modeling_utils.py). */
-const FORMATS: readonly WeightFormat[] = [
+export const FORMATS: readonly WeightFormat[] = [
   {
     single: 'model.safetensors',
     index: 'model.safetensors.index.json',

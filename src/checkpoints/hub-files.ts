@@ -1,14 +1,9 @@
 /** Which files of a repository a model needs. */
+import { FORMATS } from './checkpoint.js'
 import { isObject, parseJson } from './json.js'
 
 export const CONFIG = 'config.json'
 export const TOKENIZER = 'tokenizer.json'
-
-/** In the order in which `openCheckpoint` looks for them: a single file, or else an index and its shards. */
-const WEIGHTS = [
-  { single: 'model.safetensors', index: 'model.safetensors.index.json' },
-  { single: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json' },
-] as const
 
 /**
  * The weight files of a repository or a snapshot: of the formats that it holds whole, the first. Never both.
@@ -24,7 +19,7 @@ export async function weightFiles(
   read: (index: string) => Promise<string>,
   path: (index: string) => string,
 ): Promise<string[] | undefined> {
-  for (const { single, index } of WEIGHTS) {
+  for (const { single, index } of FORMATS) {
     if (await has(single)) return [single]
     if (!(await has(index))) continue
     const files = [index, ...shardsOf(await read(index), path(index))]
