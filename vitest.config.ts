@@ -1,7 +1,17 @@
 import { defineConfig } from 'vitest/config'
 
-/** Tests that run the built package as a user does: the command line, the README, the package. */
-const PRODUCT = ['test/cli/**/*.test.ts', 'test/readme.test.ts', 'test/package.test.ts']
+/**
+ * Tests that run the built package as a user does (the command line, the README, the package), and of what ships
+ * with it: the facts, and all of them asked of the embedded models.
+ */
+const PRODUCT = [
+  'test/cli/**/*.test.ts',
+  'test/readme.test.ts',
+  'test/package.test.ts',
+  'test/data/**/*.test.ts',
+  'test/models/accuracy.test.ts',
+  'test/training/**/*.test.ts',
+]
 
 export default defineConfig({
   test: {

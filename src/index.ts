@@ -5,7 +5,7 @@ export type { HubModel } from './checkpoints/hub.js'
 export { type CachedModel, cachedModel, cachedModels } from './checkpoints/hub-cache.js'
 export type { DownloadProgress } from './checkpoints/hub-target.js'
 export { InputError } from './errors.js'
-export { type Evaluation, evaluate } from './experiments/evaluate.js'
+export { type Accuracy, accuracies, type Evaluation, evaluate } from './experiments/evaluate.js'
 export { type Heatmap, type HeatmapOptions, heatmapFigure, heatmaps } from './experiments/heatmap.js'
 export {
   type Flow,

@@ -14,7 +14,7 @@ import { drawCurves, drawHeatmap } from '../figures/terminal.js'
 import { wrap } from '../figures/text.js'
 import type { Model } from '../model.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
-import { shuffled } from '../prompts/sample.js'
+import { spread } from '../prompts/sample.js'
 import { systemReason } from '../results/whole-file.js'
 import { dataOption, known, readFacts } from './facts.js'
 import {
@@ -68,7 +68,7 @@ async function demo(model: Model, { model: name, data, out, limit }: DemoOptions
     `1. Evaluated ${count(prompts.length)} facts. ${count(right.length)} are known (${percent.toFixed(1)} %): the answer's first token is the model's first choice.`,
   )
 
-  const some = shuffled(right, 0).slice(0, limit)
+  const some = spread(right, ({ fact }) => fact.relation, limit, 0)
   const flow = await withProgress('sweep', (onProgress) => infoFlow(model, some, { window, onProgress }))
   const maps = await heatmaps(model, mostDependent(flow), { window })
   const map = maps.reduce((a, b) => (subjectLoss(b) > subjectLoss(a) ? b : a))

@@ -13,6 +13,7 @@ import { wholeNumber } from './options.js'
 export interface FactOptions {
   readonly data: string
   readonly relation?: readonly string[]
+  readonly split?: string
   readonly limit: number
   readonly seed: number
   readonly unknown?: boolean
@@ -26,25 +27,48 @@ export function dataOption(): Option {
   ).default('atlas')
 }
 
-/** --data, --relation, --limit, --seed, --unknown */
-export function withFactOptions(command: Command): Command {
+/** --data, --relation, --split, --limit, --seed; the limit is what is drawn by default, or left out: all. */
+export function withFactFilters(command: Command, limit?: number): Command {
   return command
     .addOption(dataOption())
     .option('-r, --relation <names...>', 'only facts of these relations')
+    .option(
+      '--split <name>',
+      `only facts of this split, or all (default: ${DEFAULT_SPLIT} where --data has splits)`,
+    )
     .addOption(
-      new Option('-n, --limit <n>', 'how many facts').argParser(wholeNumber('--limit', 1)).default(200),
+      new Option('-n, --limit <n>', `how many facts${limit ? '' : ' (default: all)'}`)
+        .argParser(wholeNumber('--limit', 1))
+        .default(limit),
     )
     .addOption(
       new Option('--seed <n>', 'which facts are drawn').argParser(wholeNumber('--seed', 0)).default(0),
     )
-    .option('--unknown', 'also facts that the model does not know (its first choice is another token)')
+}
+
+/** The filters, and --unknown */
+export function withFactOptions(command: Command): Command {
+  return withFactFilters(command, 200).option(
+    '--unknown',
+    'also facts that the model does not know (its first choice is another token)',
+  )
+}
+
+/** What the embedded models have not seen: a fact counts as known when it is, in other words too. */
+const DEFAULT_SPLIT = 'held-out'
+
+/** Which facts of a data set. */
+export interface FactFilter {
+  readonly relation?: readonly string[]
+  /** A split's name, or `all`. Left out: `held-out` where the data set has splits. */
+  readonly split?: string
 }
 
 /**
  * Read a data set.
- * @throws InputError when the file is missing or a line of it is wrong, or no fact is of the wanted relations
+ * @throws InputError when the file is missing or a line of it is wrong, or no fact is of a wanted relation or split
  */
-export async function readFacts(data: string, relations?: readonly string[]): Promise<Fact[]> {
+export async function readFacts(data: string, { relation, split }: FactFilter = {}): Promise<Fact[]> {
   const file = data === 'atlas' ? ATLAS_FILE : data
   let text: string
   try {
@@ -55,18 +79,54 @@ export async function readFacts(data: string, relations?: readonly string[]): Pr
     )
   }
   const facts = parseFacts(text, file)
-  if (!relations) return facts
-  const known = new Set(facts.map((fact) => fact.relation))
-  for (const relation of relations) {
-    if (known.has(relation)) continue
+  const of = namesOf(facts, data)
+  for (const name of relation ?? []) of('relation', name)
+  const wanted = split ?? (facts.some((fact) => fact.split === DEFAULT_SPLIT) ? DEFAULT_SPLIT : 'all')
+  if (wanted !== 'all') of('split', wanted)
+  const chosen = facts.filter(
+    (fact) =>
+      (wanted === 'all' || fact.split === wanted) &&
+      (!relation || (fact.relation !== undefined && relation.includes(fact.relation))),
+  )
+  if (chosen.length > 0) return chosen
+  throw new InputError(
+    `--split: must have facts of ${relation!.join(', ')} in ${data}, got none in ${wanted}; try --split all`,
+  )
+}
+
+/**
+ * The facts of these ids, in order. In the atlas an id without its last part, such as `country_capital/0012`, is the
+ * fact in the wording that is held out.
+ * @throws InputError when the file cannot be read or has no such id
+ */
+export async function factsById(data: string, ids: readonly string[]): Promise<Fact[]> {
+  const facts = await readFacts(data, { split: 'all' })
+  const byId = new Map(facts.map((fact) => [fact.id, fact]))
+  for (const fact of facts) {
+    const [, short] = /^(.+)\/[^/]*$/s.exec(fact.id) ?? []
+    if (fact.split === DEFAULT_SPLIT && short && !byId.has(short)) byId.set(short, fact)
+  }
+  return ids.map((id) => {
+    const fact = byId.get(id)
+    if (fact) return fact
+    throw new InputError(
+      `--id: must be the id of a fact in ${data}, got ${show(id)}; write one as it stands there, such as ${facts[0]!.id}`,
+    )
+  })
+}
+
+/** Checks that a name is one of the data set's relations or splits. */
+function namesOf(facts: readonly Fact[], data: string): (field: 'relation' | 'split', name: string) => void {
+  return (field, name) => {
+    const known = new Set(facts.map((fact) => fact[field]))
+    if (known.has(name)) return
     const names = Array.from(known)
-      .filter((name) => name !== undefined)
+      .filter((known) => known !== undefined)
       .sort()
     throw new InputError(
-      `--relation: must be a relation of ${data} (${names.join(', ')}), got ${show(relation)}; change it`,
+      `--${field}: must be a ${field} of ${data} (${names.join(', ') || 'it has none'}), got ${show(name)}; change it`,
     )
   }
-  return facts.filter((fact) => fact.relation !== undefined && relations.includes(fact.relation))
 }
 
 export interface ChosenFacts {
@@ -89,7 +149,7 @@ export async function chooseFacts(
   options: FactOptions,
   settings: SweepSettings,
 ): Promise<ChosenFacts> {
-  const facts = await readFacts(options.data, options.relation)
+  const facts = await readFacts(options.data, options)
   const tokenizer = await model.tokenizer()
   const order = shuffled(facts, options.seed)
   const prompts: PreparedPrompt[] = []

@@ -12,7 +12,7 @@ import type { FeatureCategory } from '../models/architecture.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
 import type { Role } from '../prompts/roles.js'
 import type { Tokenizer } from '../prompts/tokenizer.js'
-import { dataOption, readFacts } from './facts.js'
+import { dataOption, factsById } from './facts.js'
 import {
   answerOption,
   type FigureOptions,
@@ -47,7 +47,10 @@ export function heatmapCommand(program: Command): void {
     .option('-s, --subject <text>', 'what the fact is about, as it stands in the prompt')
     .addOption(answerOption())
     .addOption(dataOption())
-    .option('--id <ids...>', 'ids of facts of --data, in place of a prompt')
+    .option(
+      '--id <ids...>',
+      'ids of facts of --data, in place of a prompt; in the atlas without the last part: the held-out wording',
+    )
     .addOption(windowOption())
     .addOption(targetOption())
     .addOption(featuresOption())
@@ -93,16 +96,9 @@ async function choose(
       `--${option}: must not be given with --id, got ${show(options[option])}; the facts have their own`,
     )
   }
-  const facts = new Map((await readFacts(options.data)).map((fact) => [fact.id, fact]))
+  const facts = await factsById(options.data, options.id!)
   const tokenizer = await model.tokenizer()
-  return options.id!.map((id) => {
-    const fact = facts.get(id)
-    if (!fact)
-      throw new InputError(
-        `--id: must be the id of a fact in ${options.data}, got ${show(id)}; check the file`,
-      )
-    return preparePrompt(tokenizer, fact)
-  })
+  return facts.map((fact) => preparePrompt(tokenizer, fact))
 }
 
 async function draw(model: Model, maps: readonly Heatmap[], options: HeatmapCommandOptions): Promise<void> {

@@ -7,6 +7,7 @@ import { InputError } from '../errors.js'
 import { visibleText } from '../figures/text.js'
 import { demoCommand } from './demo.js'
 import { downloadCommand } from './download.js'
+import { evaluateCommand } from './evaluate.js'
 import { heatmapCommand } from './heatmap.js'
 import { infoFlowCommand } from './info-flow.js'
 import { knockoutCommand } from './knockout.js'
@@ -38,6 +39,7 @@ function createProgram(): Command {
   for (const add of [
     demoCommand,
     traceCommand,
+    evaluateCommand,
     infoFlowCommand,
     heatmapCommand,
     knockoutCommand,

@@ -1,6 +1,5 @@
 /** `factflow models`: what can be named with --model, what it needs, and what is there already. */
 import type { Command } from 'commander'
-import stringWidth from 'string-width'
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
 import { embeddedModels } from '../checkpoints/embedded.js'
 import { openFolder } from '../checkpoints/folder.js'
@@ -10,6 +9,7 @@ import { wrap } from '../figures/text.js'
 import { openNamed } from '../load.js'
 import { KNOWN_MODELS, knownNeeds, type ModelNeeds, specNeeds } from '../models/known.js'
 import { ARCHITECTURES, openModel } from '../models/registry.js'
+import { tableLines } from './table.js'
 import { print, width } from './terminal.js'
 
 /** Sizes are in bytes. */
@@ -112,16 +112,7 @@ function table(entries: readonly ModelEntry[]): string {
       e.cached && e.source === 'paper' ? 'cached' : e.gated && !e.cached ? 'gated' : WHERE[e.source],
     ]),
   ]
-  const left = new Set([0, 1, 8])
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => stringWidth(row[column]!))))
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) =>
-        left.has(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
-      )
-      .join('  ')
-      .trimEnd(),
-  )
+  const lines = tableLines(rows, new Set([0, 1, 8]))
   const types = ARCHITECTURES.map(({ modelType }) => modelType).join(', ')
   const more = [
     'MEMORY: weights in float32, all of them loaded. LEAST: what --memory must be at least, room for a short prompt included; layers are then loaded in turn. gated: accept the licence on the Hub and set HF_TOKEN.',

@@ -25,3 +25,34 @@ export async function evaluate(
     return { prompt, base, correct: base.rank === 1 }
   })
 }
+
+/** How many prompts are right, and how probable the right answers are. */
+export interface Accuracy {
+  readonly n: number
+  readonly right: number
+  /** Mean over prompts of the probability of the answer's first token. */
+  readonly prob: number
+}
+
+/** Accuracy over all prompts and by relation, in alphabetical order; facts without a relation count in `all` alone. */
+export function accuracies(evaluations: readonly Evaluation[]): {
+  readonly all: Accuracy
+  readonly relations: readonly (readonly [relation: string, accuracy: Accuracy])[]
+} {
+  const names = new Set(evaluations.flatMap(({ prompt }) => prompt.fact.relation ?? []))
+  return {
+    all: accuracy(evaluations),
+    relations: [...names]
+      .sort()
+      .map((name) => [name, accuracy(evaluations.filter(({ prompt }) => prompt.fact.relation === name))]),
+  }
+}
+
+function accuracy(some: readonly Evaluation[]): Accuracy {
+  const n = some.length
+  return {
+    n,
+    right: some.filter(({ correct }) => correct).length,
+    prob: some.reduce((sum, { base }) => sum + base.prob, 0) / n,
+  }
+}

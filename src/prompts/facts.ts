@@ -14,6 +14,10 @@ export interface Fact {
   answer: string
   /** The kind of fact, such as `country_capital`. */
   relation?: string
+  /** Which of its relation's wordings the prompt is, from 0. */
+  phrasing?: number
+  /** The part of the data set that it belongs to: `train` or `held-out` in the atlas. */
+  split?: string
 }
 
 /** A fact in one model's tokens. */
@@ -62,7 +66,7 @@ export function parseFacts(jsonl: string, where: string): Fact[] {
 }
 
 function parseFact(line: string, at: string): Fact {
-  const fields = `{"id": "...", "prompt": "...", "subject": "...", "answer": "..."}, relation optional`
+  const fields = `{"id": "...", "prompt": "...", "subject": "...", "answer": "..."}; relation, phrasing and split optional`
   let record: unknown
   try {
     record = JSON.parse(line)
@@ -86,6 +90,16 @@ function parseFact(line: string, at: string): Fact {
     answer: text('answer'),
   }
   if ('relation' in record) fact.relation = text('relation')
+  if ('phrasing' in record) {
+    const { phrasing } = record
+    if (typeof phrasing !== 'number' || !Number.isInteger(phrasing) || phrasing < 0) {
+      throw new InputError(
+        `${at}: phrasing must be a whole number from 0, got ${show(phrasing)}; write ${fields}`,
+      )
+    }
+    fact.phrasing = phrasing
+  }
+  if ('split' in record) fact.split = text('split')
   findSubject(fact.prompt, fact.subject, at)
   return fact
 }

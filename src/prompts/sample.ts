@@ -23,3 +23,26 @@ export function shuffled<T>(values: readonly T[], seed: number): T[] {
   }
   return out
 }
+
+/**
+ * Up to `count` values, as evenly from all groups as they allow: one of each group in turn, each group in an order
+ * drawn by seed.
+ */
+export function spread<T>(
+  values: readonly T[],
+  groupOf: (value: T) => unknown,
+  count: number,
+  seed: number,
+): T[] {
+  const groups = new Map<unknown, T[]>()
+  for (const value of shuffled(values, seed)) {
+    const group = groups.get(groupOf(value))
+    if (group) group.push(value)
+    else groups.set(groupOf(value), [value])
+  }
+  const out: T[] = []
+  for (let turn = 0; out.length < Math.min(count, values.length); turn++) {
+    for (const group of groups.values()) if (turn < group.length) out.push(group[turn]!)
+  }
+  return out.slice(0, count)
+}

@@ -10,7 +10,8 @@ import { openSafetensors } from '../../src/checkpoints/safetensors.js'
 import { folder, inputError, ramp, safetensors } from './helpers.js'
 
 const ORACLE = 'test/fixtures/oracle/mamba1-hf'
-const TINY = 'models/tiny-mamba1'
+/** The first embedded model, which is not trained anew. */
+const TINY = 'test/fixtures/trained/first/tiny-mamba1'
 
 /** SHA-256 of all tensors as little-endian float32, in the order of their sorted names. */
 async function fingerprint(checkpoint: Checkpoint, names: readonly string[]): Promise<string> {

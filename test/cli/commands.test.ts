@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { demoCommand } from '../../src/cli/demo.js'
+import { evaluateCommand } from '../../src/cli/evaluate.js'
 import { heatmapCommand } from '../../src/cli/heatmap.js'
 import { infoFlowCommand } from '../../src/cli/info-flow.js'
 import { knockoutCommand } from '../../src/cli/knockout.js'
@@ -10,7 +11,15 @@ import { traceCommand } from '../../src/cli/trace.js'
 import { usageError } from '../../src/cli/usage.js'
 import { InputError } from '../../src/errors.js'
 
-const ADD = [demoCommand, traceCommand, infoFlowCommand, heatmapCommand, knockoutCommand, modelsCommand]
+const ADD = [
+  demoCommand,
+  traceCommand,
+  evaluateCommand,
+  infoFlowCommand,
+  heatmapCommand,
+  knockoutCommand,
+  modelsCommand,
+]
 
 /** The commands, with what they write. */
 function program(): { root: Command; written: string[] } {
@@ -31,7 +40,7 @@ describe('help', () => {
   const names = program().root.commands.map((command) => command.name())
 
   test('every command is there', () => {
-    expect(names).toEqual(['demo', 'trace', 'info-flow', 'heatmap', 'knockout', 'models'])
+    expect(names).toEqual(['demo', 'trace', 'evaluate', 'info-flow', 'heatmap', 'knockout', 'models'])
   })
 
   test.each(names)('of %s fits in 80 columns and describes every option', (name) => {
@@ -68,6 +77,10 @@ describe('usageError', () => {
     [
       ['trace', 'Rome', 'is', 'in', '-s', 'Rome'],
       'arguments: factflow trace takes 1, got 3 (a text with spaces needs quotes); see factflow trace --help',
+    ],
+    [
+      ['evaluate', '--splits', 'all'],
+      'option: must be one that factflow evaluate has, got "--splits"; did you mean --split?',
     ],
     [['models', 'a'], 'arguments: factflow models takes none, got 1; see factflow models --help'],
   ])('of %j', async (args, message) => {

@@ -94,10 +94,28 @@ describe('arguments', () => {
       '--model: must be an embedded model (tiny-gpt2, tiny-mamba1, tiny-mamba2), a folder, or a model\'s id on the Hub, got "./mamba-9000", and there is no such folder; check the name or path',
     ],
     [['heatmap'], 'heatmap: needs either a prompt or --id, got neither; see factflow heatmap --help'],
-    [['heatmap', '--id', 'x/1'], '--id: must be the id of a fact in atlas, got "x/1"; check the file'],
+    [
+      ['heatmap', '--id', 'x/1'],
+      '--id: must be the id of a fact in atlas, got "x/1"; write one as it stands there, such as capital_of/0000/0',
+    ],
     [
       ['info-flow', '--relation', 'x'],
       expect.stringMatching(/^--relation: must be a relation of atlas \(.*country_capital.*\), got "x"; /),
+    ],
+    [
+      ['info-flow', '--split', 'test'],
+      '--split: must be a split of atlas (held-out, train), got "test"; change it',
+    ],
+    [['evaluate', '--limit', '0'], '--limit: must be a whole number from 1 on, got "0"; change it'],
+    [['evaluate', '--seed', '-1'], '--seed: must be a whole number from 0 on, got "-1"; change it'],
+    [
+      ['evaluate', '--unknown'],
+      'option: must be one that factflow evaluate has, got "--unknown"; see factflow evaluate --help',
+    ],
+    [['evaluate', 'atlas'], 'arguments: factflow evaluate takes none, got 1; see factflow evaluate --help'],
+    [
+      ['evaluate', '--relation', 'person_sport', 'person_sports'],
+      expect.stringMatching(/^--relation: must be a relation of atlas \(.*\), got "person_sports"; /),
     ],
     [
       ['info-flow', '--data', 'nope.jsonl'],

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { evaluate } from '../../src/experiments/evaluate.js'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accuracies, type Evaluation, evaluate } from '../../src/experiments/evaluate.js'
 import type { Model, Progress } from '../../src/model.js'
 import type { PreparedPrompt } from '../../src/prompts/facts.js'
 import { N_LAYERS, openTiny, prepareFacts } from './helpers.js'
@@ -38,4 +38,53 @@ it('hands its settings to the sweep', async () => {
   expect(seen.at(-1)).toEqual({ done: 9 * N_LAYERS, total: 9 * N_LAYERS })
   const signal = AbortSignal.abort(new Error('enough'))
   await expect(evaluate(model, prompts, { signal })).rejects.toThrow('enough')
+})
+
+describe('accuracies', () => {
+  /** An evaluation of a fact of a relation: what the answer's rank and probability are. */
+  function evaluation(relation: string | undefined, rank: number, prob: number): Evaluation {
+    const fact = { id: '', prompt: '', subject: '', answer: '', ...(relation && { relation }) }
+    return {
+      prompt: { fact, tokens: [], ids: [], subject: [], answer: 0 },
+      base: { logProb: Math.log(prob), prob, rank, top: rank - 1 },
+      correct: rank === 1,
+    }
+  }
+
+  it('counts what is right and means the probabilities, in all and by relation in the order of the alphabet', () => {
+    // Probabilities whose sums are exact.
+    const found = accuracies([
+      evaluation('sea', 1, 0.75),
+      evaluation('city', 2, 0.25),
+      evaluation('sea', 3, 0.125),
+      evaluation('city', 1, 0.5),
+      evaluation(undefined, 1, 1),
+      evaluation('city', 7, 0),
+    ])
+    expect(found).toEqual({
+      all: { n: 6, right: 3, prob: 2.625 / 6 },
+      relations: [
+        ['city', { n: 3, right: 1, prob: 0.25 }],
+        ['sea', { n: 2, right: 1, prob: 0.4375 }],
+      ],
+    })
+  })
+
+  it('has no relations where no fact has one', () => {
+    expect(accuracies([evaluation(undefined, 2, 0.5)])).toEqual({
+      all: { n: 1, right: 0, prob: 0.5 },
+      relations: [],
+    })
+  })
+
+  it('of what the model says: three of the four answers are right', async () => {
+    const evaluations = await evaluate(model, prompts)
+    const { all, relations } = accuracies(evaluations)
+    expect(all).toMatchObject({ n: 4, right: 3 })
+    expect(all.prob).toBeCloseTo(
+      evaluations.reduce((sum, { base }) => sum + base.prob / 4, 0),
+      12,
+    )
+    expect(relations).toEqual([])
+  })
 })

@@ -9,7 +9,7 @@ interface Prompt {
 
 /** The curves of a trained 24-layer Mamba-1 on 31 prompts: six knockouts, 16 windows of 9 layers. */
 export function trainedCurves(): CurvesFigure {
-  const file = new URL('../fixtures/trained/tiny-mamba1.json', import.meta.url)
+  const file = new URL('../fixtures/trained/first/tiny-mamba1.json', import.meta.url)
   const prompts: Prompt[] = JSON.parse(readFileSync(file, 'utf8'))
   const change = (prompt: Prompt, label: string, first: number) =>
     (prompt.curves[label][first] / prompt.baseProb - 1) * 100

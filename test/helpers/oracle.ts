@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
+/** The embedded models. */
+const MODELS = fileURLToPath(new URL('../../models', import.meta.url))
 
 export type Features = 'all' | 'context-dependent' | 'context-independent'
 
@@ -61,16 +63,31 @@ export interface TrainedCase {
   readonly curves: Record<string, number[]>
 }
 
-/** The trained models that have right answers, by name. */
-export function trainedOracles(): { readonly name: string; readonly cases: readonly TrainedCase[] }[] {
-  const root = join(FIXTURES, 'trained')
+/** A trained model with its right answers. */
+export interface TrainedOracle {
+  readonly name: string
+  /** What `loadModel` takes. */
+  readonly model: string
+  /** The checkpoint's folder. */
+  readonly dir: string
+  readonly cases: readonly TrainedCase[]
+}
+
+/**
+ * The trained models that have right answers: `first` are the first embedded ones, whose answers are by the paper
+ * authors' code and by transformers; `embedded` those of today, by training/oracle.py.
+ */
+export function trainedOracles(kind: 'first' | 'embedded'): TrainedOracle[] {
+  const root = join(FIXTURES, 'trained', kind === 'first' ? 'first' : '')
   return readdirSync(root)
     .filter((file) => file.endsWith('.json'))
     .sort()
-    .map((file) => ({
-      name: file.slice(0, -'.json'.length),
-      cases: readJson<TrainedCase[]>(join(root, file)),
-    }))
+    .map((file) => {
+      const name = file.slice(0, -'.json'.length)
+      const dir = kind === 'first' ? join(root, name) : join(MODELS, name)
+      const model = kind === 'first' ? dir : name
+      return { name: `${kind}/${name}`, model, dir, cases: readJson<TrainedCase[]>(join(root, file)) }
+    })
 }
 
 function readJson<T>(path: string): T {

@@ -22,6 +22,7 @@ const TRAINED_TOLERANCE = 2e-4
 
 const ORACLES = oracles('oracle')
 const VARIANTS = oracles('variants')
+const TRAINED = [...trainedOracles('first'), ...trainedOracles('embedded')]
 
 /** Whole distributions for all cases of an oracle, on the checkpoint in `dir`. */
 async function answers(dir: string, { cases }: Oracle): Promise<KnockoutResult[]> {
@@ -77,9 +78,9 @@ describe('the original mamba_ssm layout gives the numbers of the Hugging Face la
 })
 
 describe('parity: trained models on real prompts', () => {
-  it.each(trainedOracles().map(({ name, cases }) => [name, cases] as const))(
+  it.each(TRAINED.map((oracle) => [oracle.name, oracle] as const))(
     '%s: tokens, subject, answer, base probability and every curve',
-    async (name, cases) => {
+    async (_, { model: name, cases }) => {
       const model = await loadModel(name, { threads: 1 })
       const { nLayers } = model.spec
       const tokenizer = await model.tokenizer()
@@ -119,15 +120,26 @@ describe('parity: trained models on real prompts', () => {
     },
   )
 
-  it('31 and twice 40 prompts, every window of their curves', () => {
-    const values = trainedOracles().map(({ name, cases }) => {
-      const perCase = cases.map(({ curves }) => Object.values(curves).flat().length)
-      return [name, cases.length, Math.min(...perCase), Math.max(...perCase)]
+  it('are 231 prompts on six models, every window of their curves', () => {
+    const values = TRAINED.map(({ name, cases }) => {
+      const number = cases.flatMap(({ curves }) => Object.values(curves).flat()).length
+      return [name, cases.length, number]
     })
     expect(values).toEqual([
-      ['tiny-gpt2', 40, 4 * 8, 4 * 8],
-      ['tiny-mamba1', 31, 6 * 16, 6 * 16],
-      ['tiny-mamba2', 40, 6 * 16, 6 * 16],
+      ['first/tiny-gpt2', 40, 40 * 4 * 8],
+      ['first/tiny-mamba1', 31, 31 * 6 * 16],
+      ['first/tiny-mamba2', 40, 40 * 6 * 16],
+      ['embedded/tiny-gpt2', 40, 1840],
+      ['embedded/tiny-mamba1', 40, 5586],
+      ['embedded/tiny-mamba2', 40, 5586],
     ])
+  })
+
+  it('cut each kind of source in windows of every size', () => {
+    for (const { cases } of trainedOracles('embedded')) {
+      expect(new Set(cases.map(({ window }) => window)).size).toBe(4)
+      const curves = new Set(cases.flatMap((one) => Object.keys(one.curves)))
+      expect([...curves]).toEqual(expect.arrayContaining(['subject', 'relation', 'first', 'last']))
+    }
   })
 })

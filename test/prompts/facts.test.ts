@@ -1,5 +1,4 @@
-/** Data sets: reading them, putting facts into tokens, and the one that ships. */
-import { readFileSync } from 'node:fs'
+/** Data sets: reading them, and putting facts into tokens. */
 import { describe, expect, test } from 'vitest'
 import { type Fact, parseFacts, preparePrompt } from '../../src/prompts/facts.js'
 import { inputError, readJson, tinyTokenizer } from './helpers.js'
@@ -13,6 +12,13 @@ describe('JSON Lines', () => {
     expect(parseFacts(text, 'x.jsonl')).toEqual([FACT, { ...FACT, id: 'b', relation: 'capital' }])
   })
 
+  test('may say which wording of a relation a prompt is, and of which split', () => {
+    const more = [{ phrasing: 0 }, { split: 'train' }, { phrasing: 12, split: 'held-out' }]
+    const facts = more.map((fields, i) => ({ ...FACT, id: `${i}`, ...fields }))
+    const read = parseFacts(facts.map((fact) => JSON.stringify(fact)).join('\n'), 'x.jsonl')
+    expect(read).toStrictEqual(facts)
+  })
+
   test.each<[string, string, string]>([
     ['no JSON', '{"id": ', 'x.jsonl:2: a line must be JSON, got "{\\"id\\": "'],
     ['no object', '[1]', 'x.jsonl:2: a line must be a JSON object, got [1]'],
@@ -23,6 +29,13 @@ describe('JSON Lines', () => {
     ['a blank answer', line({ id: 'b', answer: ' ' }), 'x.jsonl:2: answer must be a text'],
     ['no subject', line({ id: 'b', subject: null }), 'x.jsonl:2: subject must be a text'],
     ['a relation that is no text', line({ id: 'b', relation: 3 }), 'x.jsonl:2: relation must be a text'],
+    ['a split that is no text', line({ id: 'b', split: 1 }), 'x.jsonl:2: split must be a text'],
+    ['an empty split', line({ id: 'b', split: '' }), 'x.jsonl:2: split must be a text'],
+    ...[-1, 0.5, '1', null].map((phrasing): [string, string, string] => [
+      `a phrasing of ${JSON.stringify(phrasing)}`,
+      line({ id: 'b', phrasing }),
+      `x.jsonl:2: phrasing must be a whole number from 0, got ${JSON.stringify(phrasing)}; write {"id": `,
+    ]),
     ['a foreign subject', line({ id: 'b', subject: 'Rome' }), 'x.jsonl:2: subject must stand in the prompt'],
     ['an id again', line(), 'x.jsonl:2: id must be unique, got "a" of line 1 again'],
   ])('%s: the error names the line', (_, second, message) => {
@@ -47,9 +60,9 @@ describe('a prepared prompt', () => {
       subjectTokens: number[]
       answerToken: number
     }[]
-    expect(oracle.length).toBe(31)
+    expect(oracle.length).toBe(40)
     for (const { prompt, subject, answer, tokens, subjectTokens, answerToken } of oracle) {
-      for (const spelled of [answer, ` ${answer}`]) {
+      for (const spelled of [answer.trim(), ` ${answer.trim()}`]) {
         const fact = { id: prompt, prompt, subject, answer: spelled }
         const prepared = preparePrompt(tokenizer, fact)
         expect(prepared).toMatchObject({ fact, ids: tokens, subject: subjectTokens, answer: answerToken })
@@ -72,39 +85,5 @@ describe('a prepared prompt', () => {
     expect(inputError(() => answerOf({ answer: ' ' }))).toContain(
       'fact "a": answer must not be empty, got " "',
     )
-  })
-})
-
-describe('data/atlas.jsonl', () => {
-  const facts = parseFacts(readFileSync('data/atlas.jsonl', 'utf8'), 'data/atlas.jsonl')
-
-  test('has the relations and counts that its README says', () => {
-    const counts: Record<string, number> = {}
-    for (const { relation } of facts) counts[relation!] = (counts[relation!] ?? 0) + 1
-    const readme = readFileSync('data/README.md', 'utf8')
-    const rows = [...readme.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, name, count]) => [
-      name,
-      Number(count),
-    ])
-    expect(Object.fromEntries(rows)).toEqual(counts)
-    expect(readme).toContain(`${facts.length.toLocaleString('en-US')} facts in ${rows.length} relations`)
-  })
-
-  test('has ids of relation and number, and answers that continue the prompt', () => {
-    for (const { id, relation, prompt, answer } of facts) {
-      expect(id).toMatch(new RegExp(`^${relation}/\\d{4}$`))
-      expect(prompt).toBe(prompt.trim())
-      expect(answer).toMatch(/^ \S/)
-    }
-  })
-
-  test('fits the embedded tokenizer: every subject leaves a relation, and text comes back', () => {
-    const tokenizer = tinyTokenizer()
-    for (const fact of facts) {
-      const { ids, subject } = preparePrompt(tokenizer, fact)
-      expect(tokenizer.decode(ids)).toBe(fact.prompt)
-      expect(tokenizer.decode(subject.map((position) => ids[position])).trim()).toContain(fact.subject)
-      expect(subject.length).toBeLessThan(ids.length)
-    }
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { seededRandom, shuffled } from '../../src/prompts/sample.js'
+import { seededRandom, shuffled, spread } from '../../src/prompts/sample.js'
 
 describe('seededRandom', () => {
   // mulberry32 with Python's whole numbers, masked to 32 bits: independent of JavaScript's operators.
@@ -59,5 +59,55 @@ describe('shuffled', () => {
     )
     // 99.9th percentile for 5 degrees of freedom; the seeds are fixed, so this never flickers.
     expect(chiSquare).toBeLessThan(20.5)
+  })
+})
+
+describe('spread', () => {
+  const group = (value: string): string => value[0]!
+  const counts = (values: readonly string[]): Record<string, number> => {
+    const found: Record<string, number> = {}
+    for (const value of values) found[group(value)] = (found[group(value)] ?? 0) + 1
+    return found
+  }
+  const values = ['a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'b2', 'b3', 'c1']
+
+  test('takes as many of each group as there are; small groups give what they have', () => {
+    expect(counts(spread(values, group, 3, 0))).toEqual({ a: 1, b: 1, c: 1 })
+    expect(counts(spread(values, group, 5, 0))).toEqual({ a: 2, b: 2, c: 1 })
+    expect(counts(spread(values, group, 8, 0))).toEqual({ a: 4, b: 3, c: 1 })
+    expect(spread(values, group, 9, 0).sort()).toEqual(values)
+    expect(spread(values, group, 100, 0).sort()).toEqual(values)
+    expect(spread(values, group, 0, 0)).toEqual([])
+    expect(spread([], group, 3, 0)).toEqual([])
+  })
+
+  test('draws by seed, which of a group and which group comes first', () => {
+    const seeds = Array.from({ length: 50 }, (_, seed) => spread(values, group, 3, seed))
+    expect(new Set(seeds.flat())).toEqual(new Set(values))
+    expect(new Set(seeds.map(([first]) => group(first!)))).toEqual(new Set(['a', 'b', 'c']))
+    expect(spread(values, group, 3, 7)).toEqual(spread(values, group, 3, 7))
+  })
+
+  test('is as even as the groups allow, and repeats no value', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat()).map(([g, n]) => `${g}${n}`)),
+        fc.nat({ max: 30 }),
+        fc.nat(),
+        (some, count, seed) => {
+          const drawn = spread(some, group, count, seed)
+          expect(drawn).toHaveLength(Math.min(count, some.length))
+          expect(new Set(drawn).size).toBe(drawn.length)
+          const [had, got] = [counts(some), counts(drawn)]
+          const most = Math.max(0, ...Object.values(got))
+          // A group that gave less than another by more than one gave all that it had.
+          for (const [name, n] of Object.entries(had)) {
+            const given = got[name] ?? 0
+            expect(given >= most - 1 || given === n).toBe(true)
+          }
+        },
+      ),
+      { numRuns: 100 },
+    )
   })
 })

@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { maxDifference, range } from '../helpers/numbers.js'
 import { oracles, type TrainedCase, trainedOracles } from '../helpers/oracle.js'
@@ -20,7 +18,6 @@ const TRAINED_TOLERANCE = 5e-5
 /** The sweep is compared with all knockouts of the oracles; this slow engine with every fifth (of 8 or 19 kinds). */
 const EVERY = 5
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Those whose weights are .safetensors; the original layouts hold the weights of their Hugging Face twins. */
 const readable = [...oracles('oracle'), ...oracles('variants')].filter(
   ({ name }) => !name.endsWith('-original'),
@@ -74,18 +71,20 @@ describe('what a variant is there for changes its probabilities', () => {
   })
 })
 
-describe.each(trainedOracles().map(({ name, cases }) => [name, cases[0]] as const))(
+const trained = [...trainedOracles('first'), ...trainedOracles('embedded')]
+describe.each(trained.map(({ name, dir, cases }) => [name, dir, cases[0]] as const))(
   'trained: %s',
-  (name, { tokens, subjectTokens, answerToken, baseProb, window, curves }: TrainedCase) => {
+  (_, dir, { tokens, subjectTokens, answerToken, baseProb, window, curves }: TrainedCase) => {
     const last = tokens.length - 1
     const sourcesOf: Record<string, number[]> = {
       subject: subjectTokens,
+      relation: range(0, tokens.length).filter((position) => !subjectTokens.includes(position)),
       first: [0],
       last: [last],
       'relation-minus-last': range(0, last).filter((position) => !subjectTokens.includes(position)),
     }
     it('base probability, and the first or the last window of every curve', () => {
-      const model = readFixture(join(root, 'models', name))
+      const model = readFixture(dir)
       const prob = (knockouts: ReferenceKnockout[]) => referenceProbs(model, tokens, knockouts)[answerToken]
       expect(Math.abs(prob([]) / baseProb - 1)).toBeLessThan(TRAINED_TOLERANCE)
       Object.entries(curves).forEach(([curve, probs], i) => {

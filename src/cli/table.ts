@@ -1,0 +1,15 @@
+import stringWidth from 'string-width'
+
+/** Rows as lines, in columns two spaces apart; columns in `left` start at their left edge, the others end at the right. */
+export function tableLines(rows: readonly (readonly string[])[], left: ReadonlySet<number>): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => stringWidth(row[column]!))))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const space = ' '.repeat(widths[column]! - stringWidth(cell))
+        return left.has(column) ? cell + space : space + cell
+      })
+      .join('  ')
+      .trimEnd(),
+  )
+}
