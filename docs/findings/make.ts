@@ -1,0 +1,77 @@
+/** Writes docs/findings.md and its figures: npm run findings. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { toSvg } from '../../src/figures/render.js'
+import type { VegaLiteSpec } from '../../src/figures/style.js'
+import { curveOf, heatmapGrid, type Line, type Panel, panels } from './figures.js'
+import { type Findings, findings, mainWindow, WINDOWS } from './measure.js'
+import { page } from './page.js'
+
+const SOURCES = ['subject', 'relation', 'relation-minus-last', 'first', 'last']
+
+/** A panel of a model from the curves that it has. */
+function panel(
+  model: Findings,
+  lines: readonly { label: string; curve: ReturnType<typeof curveOf> }[],
+): Panel {
+  return {
+    title: model.model,
+    nLayers: model.nLayers,
+    lines: lines.filter((line): line is Line => line.curve !== undefined),
+  }
+}
+
+export function figures(results: readonly Findings[]): Record<string, VegaLiteSpec> {
+  const mambas = results.filter(({ thirdsApart }) => thirdsApart !== undefined)
+  const main = ({ nLayers }: Findings) => mainWindow(nLayers)
+  const byWindow = (source: string) =>
+    results.map((model) => ({
+      ...panel(
+        model,
+        WINDOWS.map((window) => ({
+          label: `${window} layer${window === 1 ? '' : 's'}`,
+          curve: curveOf(model, source, window),
+        })),
+      ),
+      title: `${model.model}: ${source} → last`,
+    }))
+  return {
+    sources: panels('Tokens cut from the last token', [
+      results.map((model) =>
+        panel(
+          model,
+          SOURCES.map((source) => ({
+            label: `${source} → last`,
+            curve: curveOf(model, source, main(model)),
+          })),
+        ),
+      ),
+    ]),
+    features: panels('The subject cut from the last token, by features', [
+      mambas.map((model) =>
+        panel(
+          model,
+          ['all', 'context-dependent', 'context-independent'].map((features) => ({
+            label: features,
+            curve: curveOf(model, 'subject', main(model), features),
+          })),
+        ),
+      ),
+    ]),
+    windows: panels('Windows of several sizes', [byWindow('subject'), byWindow('relation-minus-last')]),
+    heatmaps: heatmapGrid(
+      'Each token cut from the last token',
+      results[0]!.heatmaps.map((_, i) => results.map(({ heatmaps }) => heatmaps[i]!)),
+    ),
+  }
+}
+
+const docs = join(import.meta.dirname, '..')
+const say = (line: string) => process.stderr.write(`${line}\n`)
+const results = await findings(say)
+for (const [name, spec] of Object.entries(figures(results))) {
+  writeFileSync(join(docs, 'findings', `${name}.svg`), await toSvg(spec))
+}
+writeFileSync(join(docs, 'findings.md'), page(results))
+say('wrote docs/findings.md and its figures')
