@@ -3,9 +3,10 @@
     python training/train.py                          # all three, to the end
     python training/train.py --seconds 540            # a piece; the same command again goes on where it stopped
 
-Meant for one CUDA GPU (README.md has the time it takes); without one it runs on the CPU, for days.
-Finished models are written to --out in float16; what an interrupted run needs to go on lies in --work. Seeded: the same command gives the same data order and initial weights;
-sums on a GPU differ in their last bits from run to run, and so do the trained weights.
+Meant for one CUDA GPU (README.md has the time it takes); without one it runs on the CPU, for days. Finished models are
+written to --out in float16; what an interrupted run needs to go on lies in --work. Seeded: the same command gives the
+same data order and initial weights; sums on a GPU differ in their last bits from run to run, and so do the trained
+weights.
 """
 
 import argparse
@@ -107,8 +108,7 @@ class Training:
         ]
         share = len(self.parts[1].ids) / len(lengths)
         rows = max(8, round(BATCH * share / 8) * 8)
-        self.rows = [BATCH - rows, rows]
-        self.batches = [torch.zeros(n, dtype=torch.long, device=DEVICE) for n in self.rows]
+        self.batches = [torch.zeros(n, dtype=torch.long, device=DEVICE) for n in (BATCH - rows, rows)]
         self.load()
 
     def run(self, deadline, evaluate):
@@ -175,7 +175,7 @@ class Training:
             (loss / weight).backward()
             total = total + loss.detach() / weight
             part.recent[batch] = per_record.detach()
-        clip(list(self.model.parameters()), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
         with torch.no_grad():
@@ -257,13 +257,6 @@ def gpt2_weights(model, std=0.02):
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2:
             parameter.normal_(0, std / (model.config.n_layer**0.5 if name.endswith("c_proj.weight") else 1))
-
-
-def clip(parameters, limit):
-    """Scale gradients to a norm of at most `limit`, without asking the CPU."""
-    gradients = [parameter.grad for parameter in parameters]
-    norm = torch.stack(torch._foreach_norm(gradients)).norm()
-    torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1))
 
 
 def schedule(done):

@@ -1,8 +1,8 @@
 /** The figures of docs/findings.md. */
 import type { HeatmapFigure } from '../../src/figures/data.js'
 import { heatmapSpec } from '../../src/figures/heatmap.js'
-import { CONFIG, PALETTE, type VegaLiteSpec } from '../../src/figures/style.js'
-import type { Findings, StoredCurve } from './measure.js'
+import { CHANGE_TITLE, CONFIG, PALETTE, type VegaLiteSpec } from '../../src/figures/style.js'
+import { depth, type StoredCurve } from './measure.js'
 
 const PANEL = { width: 250, height: 190 }
 
@@ -51,7 +51,7 @@ export function panels(title: string, rows: readonly (readonly Panel[])[]): Vega
   const y = (field: string) => ({
     field,
     type: 'quantitative',
-    title: 'change of p(answer), %',
+    title: CHANGE_TITLE,
     scale: { domain: [Math.max(-100, Math.floor(Math.min(...all) / 10) * 10), 5], clamp: true },
   })
   const panel = ({ title, nLayers, lines }: Panel) => ({
@@ -59,12 +59,10 @@ export function panels(title: string, rows: readonly (readonly Panel[])[]): Vega
     title: { text: title, fontSize: 12, offset: 6 },
     data: {
       values: lines.flatMap(({ label, curve }) =>
-        curve.points.map(({ firstLayer, mean, low, high }) => ({
+        curve.points.map((point) => ({
+          ...point,
           line: label,
-          depth: (100 * (firstLayer + curve.window / 2)) / nLayers,
-          mean,
-          low,
-          high,
+          depth: 100 * depth(point, curve.window, nLayers),
         })),
       ),
     },
@@ -115,20 +113,9 @@ export function heatmapGrid(title: string, rows: readonly (readonly HeatmapFigur
 }
 
 const LEGEND = {
-  title: 'change of p(answer), %',
+  title: CHANGE_TITLE,
   titleLimit: 0,
   orient: 'bottom',
   gradientLength: 300,
   values: [-100, -50, 0, 50, 100],
-}
-
-export function curveOf(
-  { curves }: Findings,
-  source: string,
-  window: number,
-  features = 'all',
-): StoredCurve | undefined {
-  return curves.find(
-    (c) => c.source === source && c.target === 'last' && c.window === window && c.features === features,
-  )
 }

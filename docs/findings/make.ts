@@ -2,19 +2,17 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
+import { plural } from '../../src/cli/terminal.js'
 import { toSvg } from '../../src/figures/render.js'
 import type { VegaLiteSpec } from '../../src/figures/style.js'
-import { curveOf, heatmapGrid, type Line, type Panel, panels } from './figures.js'
-import { type Findings, findings, mainWindow, WINDOWS } from './measure.js'
+import { heatmapGrid, type Line, type Panel, panels } from './figures.js'
+import { curveOf, type Findings, findings, mainWindow, type StoredCurve, WINDOWS } from './measure.js'
 import { page } from './page.js'
 
 const SOURCES = ['subject', 'relation', 'relation-minus-last', 'first', 'last']
 
 /** A panel of a model from the curves that it has. */
-function panel(
-  model: Findings,
-  lines: readonly { label: string; curve: ReturnType<typeof curveOf> }[],
-): Panel {
+function panel(model: Findings, lines: readonly { label: string; curve: StoredCurve | undefined }[]): Panel {
   return {
     title: model.model,
     nLayers: model.nLayers,
@@ -22,7 +20,7 @@ function panel(
   }
 }
 
-export function figures(results: readonly Findings[]): Record<string, VegaLiteSpec> {
+function figures(results: readonly Findings[]): Record<string, VegaLiteSpec> {
   const mambas = results.filter(({ thirdsApart }) => thirdsApart !== undefined)
   const main = ({ nLayers }: Findings) => mainWindow(nLayers)
   const byWindow = (source: string) =>
@@ -30,7 +28,7 @@ export function figures(results: readonly Findings[]): Record<string, VegaLiteSp
       ...panel(
         model,
         WINDOWS.map((window) => ({
-          label: `${window} layer${window === 1 ? '' : 's'}`,
+          label: plural(window, 'layer'),
           curve: curveOf(model, source, window),
         })),
       ),

@@ -59,6 +59,23 @@ export interface Findings {
   readonly heatmaps: readonly HeatmapFigure[]
 }
 
+/** A curve to the last token, where a model has it. */
+export function curveOf(
+  { curves }: Findings,
+  source: string,
+  window: number,
+  features = 'all',
+): StoredCurve | undefined {
+  return curves.find(
+    (c) => c.source === source && c.target === 'last' && c.window === window && c.features === features,
+  )
+}
+
+/** The middle of a window as a share of the model's depth, 0 to 1. */
+export function depth({ firstLayer }: FlowPoint, window: number, nLayers: number): number {
+  return (firstLayer + window / 2) / nLayers
+}
+
 /** The stored results of a model, if there are any and its inputs are those of today. */
 export async function stored(name: string): Promise<Findings | undefined> {
   if (!existsSync(file(name))) return undefined

@@ -1,11 +1,7 @@
 /** The text of docs/findings.md: every number and every verdict comes from the stored results. */
 import type { FlowPoint } from '../../src/experiments/info-flow.js'
-import { curveOf } from './figures.js'
-import { type Findings, mainWindow, type StoredCurve, WINDOWS } from './measure.js'
-
-function strongest({ points }: StoredCurve): FlowPoint {
-  return points.reduce((a, b) => (b.mean < a.mean ? b : a))
-}
+import { strongest } from '../../src/experiments/summary.js'
+import { curveOf, depth, type Findings, mainWindow, type StoredCurve, WINDOWS } from './measure.js'
 
 /** One digit after the point, and no minus before a zero. */
 function tenths(value: number): string {
@@ -15,11 +11,6 @@ function tenths(value: number): string {
 /** `-36.1 % (-40.3 to -31.9)` */
 function effect({ mean, low, high }: FlowPoint): string {
   return `${tenths(mean)} % (${tenths(low)} to ${tenths(high)})`
-}
-
-/** The middle of a window as a share of the model's depth, 0 to 1. */
-function depth({ firstLayer }: FlowPoint, window: number, nLayers: number): number {
-  return (firstLayer + window / 2) / nLayers
 }
 
 function percent(share: number): string {
@@ -53,7 +44,7 @@ export function lateSubject(model: Findings): Verdict {
   const best = strongest(curve)
   const lower = curve.points.filter((point) => depth(point, window, nLayers) <= 0.5)
   const upper = curve.points.filter((point) => depth(point, window, nLayers) > 0.5)
-  const [low, high] = [lower, upper].map((points) => strongest({ ...curve, points }))
+  const [low, high] = [lower, upper].map((points) => strongest({ points }))
   const single = must(curveOf(model, 'subject', 1))
     .points.filter(({ mean }) => mean < -NOTABLE)
     .map(({ firstLayer, mean }) => `${firstLayer} (${tenths(mean)} %)`)

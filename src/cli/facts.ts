@@ -79,10 +79,9 @@ export async function readFacts(data: string, { relation, split }: FactFilter = 
     )
   }
   const facts = parseFacts(text, file)
-  const of = namesOf(facts, data)
-  for (const name of relation ?? []) of('relation', name)
+  checkNames(facts, data, 'relation', relation ?? [])
   const wanted = split ?? (facts.some((fact) => fact.split === DEFAULT_SPLIT) ? DEFAULT_SPLIT : 'all')
-  if (wanted !== 'all') of('split', wanted)
+  if (wanted !== 'all') checkNames(facts, data, 'split', [wanted])
   const chosen = facts.filter(
     (fact) =>
       (wanted === 'all' || fact.split === wanted) &&
@@ -115,16 +114,21 @@ export async function factsById(data: string, ids: readonly string[]): Promise<F
   })
 }
 
-/** Checks that a name is one of the data set's relations or splits. */
-function namesOf(facts: readonly Fact[], data: string): (field: 'relation' | 'split', name: string) => void {
-  return (field, name) => {
-    const known = new Set(facts.map((fact) => fact[field]))
-    if (known.has(name)) return
-    const names = Array.from(known)
-      .filter((known) => known !== undefined)
+/** @throws InputError when a name is none of the data set's relations or splits */
+function checkNames(
+  facts: readonly Fact[],
+  data: string,
+  field: 'relation' | 'split',
+  names: readonly string[],
+): void {
+  const known = new Set(facts.map((fact) => fact[field]))
+  for (const name of names) {
+    if (known.has(name)) continue
+    const all = Array.from(known)
+      .filter((one) => one !== undefined)
       .sort()
     throw new InputError(
-      `--${field}: must be a ${field} of ${data} (${names.join(', ') || 'it has none'}), got ${show(name)}; change it`,
+      `--${field}: must be a ${field} of ${data} (${all.join(', ') || 'it has none'}), got ${show(name)}; change it`,
     )
   }
 }

@@ -5,15 +5,8 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { InputError } from '../errors.js'
 import { visibleText } from '../figures/text.js'
-import { demoCommand } from './demo.js'
-import { downloadCommand } from './download.js'
-import { evaluateCommand } from './evaluate.js'
-import { heatmapCommand } from './heatmap.js'
-import { infoFlowCommand } from './info-flow.js'
-import { knockoutCommand } from './knockout.js'
-import { modelsCommand } from './models.js'
+import { COMMANDS } from './commands.js'
 import { note } from './terminal.js'
-import { traceCommand } from './trace.js'
 import { usageError } from './usage.js'
 
 /** What was asked for cannot be done as asked: bad options, missing files. */
@@ -36,17 +29,7 @@ function createProgram(): Command {
       'after',
       '\nExit codes: 0 done, 1 some inputs failed, 2 usage or unusable input,\n70 a fault of factflow.',
     )
-  for (const add of [
-    demoCommand,
-    traceCommand,
-    evaluateCommand,
-    infoFlowCommand,
-    heatmapCommand,
-    knockoutCommand,
-    modelsCommand,
-    downloadCommand,
-  ])
-    add(program)
+  for (const add of COMMANDS) add(program)
   for (const command of [program, ...program.commands]) {
     command.exitOverride((error) => {
       throw error.exitCode === 0 || error.code === 'commander.help' ? error : usageError(error, command)

@@ -2,7 +2,7 @@
 import { type FlowCurve, type FlowPoint, flowLabel, type InfoFlow } from './info-flow.js'
 
 /** The point of a curve with the largest loss. */
-function strongest(curve: FlowCurve): FlowPoint {
+export function strongest(curve: Pick<FlowCurve, 'points'>): FlowPoint {
   return curve.points.reduce((a, b) => (b.mean < a.mean ? b : a))
 }
 

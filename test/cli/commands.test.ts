@@ -1,25 +1,9 @@
 /** The definitions of the commands: their help, and the parser's complaints in the form of all errors of input. */
 import { Command, CommanderError } from 'commander'
 import { describe, expect, test } from 'vitest'
-import { demoCommand } from '../../src/cli/demo.js'
-import { evaluateCommand } from '../../src/cli/evaluate.js'
-import { heatmapCommand } from '../../src/cli/heatmap.js'
-import { infoFlowCommand } from '../../src/cli/info-flow.js'
-import { knockoutCommand } from '../../src/cli/knockout.js'
-import { modelsCommand } from '../../src/cli/models.js'
-import { traceCommand } from '../../src/cli/trace.js'
+import { COMMANDS } from '../../src/cli/commands.js'
 import { usageError } from '../../src/cli/usage.js'
 import { InputError } from '../../src/errors.js'
-
-const ADD = [
-  demoCommand,
-  traceCommand,
-  evaluateCommand,
-  infoFlowCommand,
-  heatmapCommand,
-  knockoutCommand,
-  modelsCommand,
-]
 
 /** The commands, with what they write. */
 function program(): { root: Command; written: string[] } {
@@ -32,7 +16,7 @@ function program(): { root: Command; written: string[] } {
     outputError: () => {},
     getOutHelpWidth: () => 80,
   })
-  for (const add of ADD) add(root)
+  for (const add of COMMANDS) add(root)
   return { root, written }
 }
 
@@ -40,7 +24,16 @@ describe('help', () => {
   const names = program().root.commands.map((command) => command.name())
 
   test('every command is there', () => {
-    expect(names).toEqual(['demo', 'trace', 'evaluate', 'info-flow', 'heatmap', 'knockout', 'models'])
+    expect(names).toEqual([
+      'demo',
+      'trace',
+      'evaluate',
+      'info-flow',
+      'heatmap',
+      'knockout',
+      'models',
+      'download',
+    ])
   })
 
   test.each(names)('of %s fits in 80 columns and describes every option', (name) => {

@@ -1,11 +1,12 @@
 /** A Hub of its own for each test: a server, an empty cache, and no variables but these. */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach } from 'vitest'
+import { pythonWith } from '../helpers/python.js'
 import { HubServer } from './server.js'
 
 /** What the Hub's clients read, and what would lead them past the local server. */
@@ -51,9 +52,7 @@ export function tree(dir: string): string[] {
 }
 
 /** A Python that has huggingface_hub; undefined when there is none. */
-export const PYTHON = [process.env.FACTFLOW_PYTHON, 'python3', 'python'].find(
-  (python) => python && spawnSync(python, ['-c', 'import huggingface_hub']).status === 0,
-)
+export const PYTHON = pythonWith('huggingface_hub')
 
 /** Run a script in that Python; returns what it prints. */
 export async function python(script: string, env: Record<string, string>): Promise<string> {

@@ -1,12 +1,11 @@
 /** The tests of the Python under training/, where there is a Python with what they need. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { expect, test } from 'vitest'
+import { pythonWith } from '../helpers/python.js'
 
-const PYTHON = [process.env.FACTFLOW_PYTHON, 'python3', 'python'].find(
-  (python) => python && spawnSync(python, ['-c', 'import torch, transformers, triton, pytest']).status === 0,
-)
+const PYTHON = pythonWith('torch', 'transformers', 'triton', 'pytest')
 
 test('pytest training/tests', ({ skip }) => {
   if (!PYTHON)
