@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * Tests that run the built package as a user does (the command line, the README, the package), and of what ships
- * with it: the facts, and all of them asked of the embedded models.
+ * Tests that run the built package as a user does (the command line, the README, the package), of what ships with it
+ * (the facts, and all of them asked of the embedded models), and of whole studies.
  */
 const PRODUCT = [
   'test/cli/**/*.test.ts',
@@ -11,6 +11,7 @@ const PRODUCT = [
   'test/data/**/*.test.ts',
   'test/models/accuracy.test.ts',
   'test/training/**/*.test.ts',
+  'test/studies/run.test.ts',
 ]
 
 export default defineConfig({

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { heatmapQuestion } from '../src/experiments/heatmap.js'
 import { infoFlowQuestion } from '../src/experiments/info-flow.js'
 import { ask } from '../src/experiments/question.js'
-import { defaultWindow } from '../src/experiments/trace.js'
+import { defaultWindow } from '../src/knockout/knockout.js'
 import { loadModel } from '../src/load.js'
 import { architectureOf } from '../src/models/registry.js'
 import { modelTensors, UNEMBEDDING } from '../src/models/spec.js'
@@ -93,6 +93,7 @@ async function measure(dir: string, memory: number | undefined): Promise<void> {
     ids: Array.from({ length: 12 }, (_, i) => 100 + 7 * i),
     subject: [3, 4, 5],
     answer: 42,
+    answerIds: [42],
   }
   const window = defaultWindow(model.spec.nLayers)
   const questions = [

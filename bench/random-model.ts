@@ -73,6 +73,7 @@ export function randomModel(config: Readonly<Record<string, unknown>>): Checkpoi
     config,
     configFile: name,
     bytes: 0,
+    weightFiles: [],
     names: () => Object.keys(shapes),
     has: (tensor) => tensor in shapes,
     shape: (tensor) => shapes[tensor]!,

@@ -9,8 +9,7 @@
  */
 import process from 'node:process'
 import { Tensor } from 'onnxruntime-common'
-import { defaultWindow } from '../src/experiments/trace.js'
-import { type Knockout, windowLayers, windowStarts } from '../src/knockout/knockout.js'
+import { defaultWindow, type Knockout, windowLayers, windowStarts } from '../src/knockout/knockout.js'
 import { layerRows } from '../src/knockout/sweep.js'
 import { type KnockoutPrompt, Model } from '../src/model.js'
 import type { FeatureCategory, ModelSpec } from '../src/models/architecture.js'

@@ -16,6 +16,8 @@ export interface Checkpoint {
   readonly configFile: string
   /** Total size of the weight files in bytes. */
   readonly bytes: number
+  /** Paths of the weight files. */
+  readonly weightFiles: readonly string[]
   /** Names of all tensors. */
   names(): readonly string[]
   has(tensor: string): boolean
@@ -219,6 +221,10 @@ class OpenCheckpoint implements Checkpoint {
 
   get bytes(): number {
     return this.#weights.shards.reduce((sum, shard) => sum + shard.bytes, 0)
+  }
+
+  get weightFiles(): readonly string[] {
+    return this.#weights.shards.map((shard) => shard.name)
   }
 
   names(): readonly string[] {

@@ -18,6 +18,7 @@ export function renamed(checkpoint: Checkpoint, renaming: Renaming): Checkpoint 
     config: renaming.config ?? checkpoint.config,
     configFile: checkpoint.configFile,
     bytes: checkpoint.bytes,
+    weightFiles: checkpoint.weightFiles,
     names: () => [...original.keys()],
     has: (name) => original.has(name),
     shape: (name) => checkpoint.shape(inFile(name)),

@@ -24,6 +24,7 @@ export function withTokenizer(checkpoint: Checkpoint, tokenizerJson: () => Promi
     config: checkpoint.config,
     configFile: checkpoint.configFile,
     bytes: checkpoint.bytes,
+    weightFiles: checkpoint.weightFiles,
     names: () => checkpoint.names(),
     has: (name) => checkpoint.has(name),
     shape: (name) => checkpoint.shape(name),

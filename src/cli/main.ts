@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** The `factflow` command. */
-import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { InputError } from '../errors.js'
 import { visibleText } from '../figures/text.js'
+import { VERSION } from '../version.js'
 import { COMMANDS } from './commands.js'
 import { note } from './terminal.js'
 import { usageError } from './usage.js'
@@ -15,14 +15,11 @@ const EXIT_USAGE = 2
 const EXIT_FAULT = 70
 
 function createProgram(): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
   const program = new Command('factflow')
     .description(
       "See where a language model's facts flow: exact attention knockout, every knockout in one sweep over the layers.",
     )
-    .version(version)
+    .version(VERSION)
     // Errors go to standard error once, below.
     .configureOutput({ outputError: () => {} })
     .addHelpText(

@@ -95,15 +95,9 @@ export function withHubOptions(command: Command): Command {
     .option('--offline', 'make no request: use models in the cache alone, as HF_HUB_OFFLINE=1 does')
 }
 
-/** --model, --revision, --offline, --tokenizer, --memory, --threads */
-export function withModelOptions(command: Command): Command {
-  command.option(
-    '-m, --model <name>',
-    'embedded model, folder, or id on the Hugging Face Hub (see `factflow models`)',
-    DEFAULT_MODEL,
-  )
-  return withHubOptions(command)
-    .option('--tokenizer <name>', "folder, tokenizer.json or Hub id (default: the model's own)")
+/** --memory, --threads */
+export function withThreadOptions(command: Command): Command {
+  return command
     .addOption(
       new Option(
         '--memory <size>',
@@ -115,6 +109,20 @@ export function withModelOptions(command: Command): Command {
         wholeNumber('--threads', 1, MOST_THREADS),
       ),
     )
+}
+
+/** --model, --revision, --offline, --tokenizer, --memory, --threads */
+export function withModelOptions(command: Command): Command {
+  command.option(
+    '-m, --model <name>',
+    'embedded model, folder, or id on the Hugging Face Hub (see `factflow models`)',
+    DEFAULT_MODEL,
+  )
+  withHubOptions(command).option(
+    '--tokenizer <name>',
+    "folder, tokenizer.json or Hub id (default: the model's own)",
+  )
+  return withThreadOptions(command)
 }
 
 export interface FigureOptions {

@@ -61,6 +61,11 @@ export function windowLayers(first: number, window: number): number[] {
   return Array.from({ length: window }, (_, i) => first + i)
 }
 
+/** The paper's window of 9 layers; a third of the layers in models of fewer than 24. */
+export function defaultWindow(nLayers: number): number {
+  return nLayers >= 24 ? 9 : Math.max(1, Math.round(nLayers / 3))
+}
+
 /**
  * First layers of all windows of width `window`: 0 to nLayers - window.
  * @throws InputError when the window is empty or wider than the model

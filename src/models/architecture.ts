@@ -118,6 +118,8 @@ export interface ModelDescription {
   readonly maxTokens?: number
   /** Feature categories that knockouts of this family can name. */
   readonly featureCategories: readonly FeatureCategory[]
+  /** The tensor of a layer, `[features, ...]`, by which its features are ranked; where there are categories. */
+  readonly aLog?: string
   readonly activations: ActivationCosts
   /** What all names of tensors but the unembedding's begin with; checkpoints of the bare model lack it. */
   readonly prefix: string
@@ -185,6 +187,8 @@ export interface ModelSpec {
   unembedding(part: HeadPart): Promise<OnnxModel>
   /** Rows of the unembedding: float32 `[ids.length, dModel]`. */
   unembed(ids: readonly number[]): Promise<Float32Array>
+  /** The norms by which the features of each layer are ranked (`models/features.ts`); none where there are no categories. */
+  featureNorms(): Promise<Float64Array[]>
 }
 
 /** Where a config comes from, for messages. */

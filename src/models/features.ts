@@ -46,6 +46,16 @@ export function knockedFeatures(norms: Float64Array, category: FeatureCategory):
   }
 }
 
+/**
+ * The norms that bound the thirds of a layer's features: at most the first is the third that decays fastest, at least
+ * the second the third that decays slowest (see `knockedFeatures`).
+ */
+export function thirds(norms: ArrayLike<number>): [fastest: number, slowest: number] {
+  const sorted = Array.from(norms).sort((a, b) => a - b)
+  const third = Math.max(1, Math.floor(sorted.length / 3))
+  return [sorted[third - 1]!, sorted[sorted.length - third]!]
+}
+
 /** The table `[categories, features]` of a layer's knocked features (1 cut, 0 kept), rows in FEATURE_CATEGORIES order. */
 export function knockedTable(norms: Float64Array): Float32Array {
   return Float32Array.from(

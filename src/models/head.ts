@@ -3,7 +3,8 @@
  * unembedding is cut into parts of the vocabulary, so that loading it takes no more memory than loading a layer.
  *
  * Per row: log p(answer) = logit[answer] - log sum exp(logits); rank = 1 + number of tokens with a larger logit; the
- * token with the largest logit. Each part says of its own tokens what `combine` needs for that.
+ * token with the largest logit, and on request the k tokens with the largest ones. Each part says of its own tokens
+ * what `combine` and `topTokens` need for that.
  */
 import { Graph, type OnnxModel } from '../onnx/graph.js'
 
@@ -71,8 +72,11 @@ const COLUMNS = Object.keys(SUMMARY).length
 /**
  * One part of the unembedding.
  * Inputs: `hidden` `[n, dModel]` and `answerLogit` `[n, 1]` of the final norm; `answer` int32 `[n, 1]`, counted from
- * the part's first token, -1 where it is in another part.
- * Outputs: `summary` `[n, 5]`, see SUMMARY; `logits` `[n, count]`, for whole distributions.
+ * the part's first token, -1 where it is in another part; `k` int64 `[1]`, from 0 (nothing is computed) to `count`:
+ * ONNX Runtime refuses more than there are.
+ * Outputs: `summary` `[n, 5]`, see SUMMARY; `topLogits` `[n, k]`, the largest logits, and `topTokens` int32 `[n, k]`,
+ * their tokens counted from the part's first: the largest first, of equal ones the lower token; `logits` `[n, count]`,
+ * for whole distributions.
  *
  * @param unembedding `[count, dModel]`
  */
@@ -82,6 +86,7 @@ export function unembeddingGraph(unembedding: Float32Array, dModel: number, name
   const hidden = g.input('hidden', 'float32', ['n', dModel])
   const answerLogit = g.input('answerLogit', 'float32', ['n', 1])
   const answer = g.input('answer', 'int32', ['n', 1])
+  const k = g.input('k', 'int64', [1])
   const logits = g.linear(hidden, g.constant('unembedding', unembedding, [count, dModel]))
   const summary = g.blocks(
     Math.max(1, Math.floor(BLOCK_BYTES / (4 * count))),
@@ -103,7 +108,10 @@ export function unembeddingGraph(unembedding: Float32Array, dModel: number, name
       return block.concat(1, max, sum, top, block.mul(here, isHere), larger)
     },
   )
+  const [topLogits, topTokens] = g.ops(2, 'TopK', [logits, k], { axis: -1 })
   g.output('summary', summary, 'float32', ['n', COLUMNS])
+  g.output('topLogits', topLogits!, 'float32', ['n', 'k'])
+  g.output('topTokens', g.cast(topTokens!, 'int32'), 'int32', ['n', 'k'])
   g.output('logits', logits, 'float32', ['n', count])
   return g.build()
 }
@@ -113,6 +121,10 @@ export interface HeadAnswer {
   readonly logProb: number
   readonly rank: number
   readonly top: number
+  /** The largest logit, */
+  readonly max: number
+  /** and log sum exp(logits - max): log p(token) = logit[token] - max - logSum. */
+  readonly logSum: number
 }
 
 /**
@@ -143,5 +155,45 @@ export function combine(
   if (top === answer) larger = 0
   else if (logit < max) larger = Math.max(1, larger)
   // Not logit - (max + log(sum)): of large logits that would lose the digits of the difference.
-  return { logProb: logit - max - Math.log(sum), rank: 1 + larger, top }
+  const logSum = Math.log(sum)
+  return { logProb: logit - max - logSum, rank: 1 + larger, top, max, logSum }
+}
+
+/** The largest logits of a part, k of each row, and their tokens, counted from the part's first. */
+export interface PartTop {
+  readonly k: number
+  /** `[n, k]` */
+  readonly logits: Float32Array
+  /** `[n, k]` */
+  readonly tokens: Int32Array
+}
+
+/** A token and its probability, 0 to 1. */
+export interface TokenProb {
+  readonly id: number
+  readonly prob: number
+}
+
+/**
+ * The most probable tokens of row `i`, the most probable first, of equal ones the lower id.
+ * @param tops of each part, in order: `min(k, count)` tokens of each
+ * @param whole what `combine` says of the row
+ */
+export function topTokens(
+  parts: readonly HeadPart[],
+  tops: readonly PartTop[],
+  i: number,
+  k: number,
+  { max, logSum }: Pick<HeadAnswer, 'max' | 'logSum'>,
+): TokenProb[] {
+  return tops
+    .flatMap(({ k: own, logits, tokens }, p) =>
+      Array.from({ length: own }, (_, j) => ({
+        id: parts[p]!.first + tokens[i * own + j]!,
+        logit: logits[i * own + j]!,
+      })),
+    )
+    .sort((a, b) => b.logit - a.logit || a.id - b.id)
+    .slice(0, k)
+    .map(({ id, logit }) => ({ id, prob: Math.exp(logit - max - logSum) }))
 }

@@ -59,6 +59,8 @@ export function describeMamba(source: ConfigSource, mixerEpsilon?: number): Mode
     dModel: c.dModel,
     vocabSize: read.size('vocab_size'),
     featureCategories: FEATURE_CATEGORIES,
+
+    aLog: 'mixer.A_log',
     activations: activations(c),
     prefix: 'backbone.',
     embedding: 'backbone.embeddings.weight',

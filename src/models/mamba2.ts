@@ -54,6 +54,8 @@ function describe(source: ConfigSource): ModelDescription {
     dModel: c.dModel,
     vocabSize: read.size('vocab_size'),
     featureCategories: FEATURE_CATEGORIES,
+
+    aLog: 'mixer.A_log',
     activations: activations(c),
     prefix: 'backbone.',
     embedding: 'backbone.embeddings.weight',

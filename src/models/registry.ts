@@ -3,7 +3,7 @@ import type { Checkpoint } from '../checkpoints/checkpoint.js'
 import { fromMambaSsm, isMambaSsm, mambaSsmConfig, withEmbeddings } from '../checkpoints/mamba-ssm.js'
 import { renamed } from '../checkpoints/renamed.js'
 import { InputError, show } from '../errors.js'
-import type { Architecture, ConfigSource, ModelSpec } from './architecture.js'
+import type { Architecture, ConfigSource, ModelDescription, ModelSpec } from './architecture.js'
 import { falconMamba } from './falcon-mamba.js'
 import { gpt2 } from './gpt2.js'
 import { llama } from './llama.js'
@@ -46,14 +46,15 @@ export function architectureOf({ config, configFile }: ConfigSource): Architectu
 }
 
 /**
- * That a config is one of a model that factflow computes, in any layout; the weights are not looked at.
+ * Check that a config is one of a model that factflow computes, in any layout; the weights are not looked at.
+ * @returns what it says of the model
  * @throws InputError when it is not
  */
-export function checkConfig(source: ConfigSource): void {
+export function checkConfig(source: ConfigSource): ModelDescription {
   const { configFile } = source
   const config = isMambaSsm(source.config) ? mambaSsmConfig(source.config, configFile) : source.config
   const inHuggingFace = { config, configFile }
-  architectureOf(inHuggingFace).describe(inHuggingFace)
+  return architectureOf(inHuggingFace).describe(inHuggingFace)
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   type ModelSpec,
   type TensorShapes,
 } from './architecture.js'
+import { featureNorms } from './features.js'
 import { finalNormGraph, type HeadPart, headParts, unembeddingGraph } from './head.js'
 import { embedRows, requireTensors } from './tensors.js'
 
@@ -196,5 +197,13 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
       return unembeddingGraph(rows, d.dModel, name)
     },
     unembed: (ids) => embedRows(checkpoint, unembedding, table, ids),
+    async featureNorms() {
+      const norms: Float64Array[] = []
+      for (let layer = 0; d.aLog !== undefined && layer < d.nLayers; layer++) {
+        const shape = d.layerTensors(layer)[d.aLog]!
+        norms.push(featureNorms(await checkpoint.tensor(d.layerPrefix(layer) + d.aLog, shape), shape[0]!))
+      }
+      return norms
+    },
   }
 }

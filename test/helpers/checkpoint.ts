@@ -46,6 +46,7 @@ export function memoryCheckpoint(
     config,
     configFile: `${name}/config.json`,
     bytes: Array.from(tensors.values()).reduce((sum, { data }) => sum + 4 * data.length, 0),
+    weightFiles: [],
     names: () => [...tensors.keys()],
     has: (tensor) => tensors.has(tensor),
     shape: (tensor) => find(tensor).shape,

@@ -43,6 +43,7 @@ const SPEC: ModelSpec = {
   finalNorm: async () => model('norm'),
   headParts: [{ first: 0, count: 1 }],
   unembedding: async () => model('head'),
+  featureNorms: async () => [],
   unembed: async () => new Float32Array(),
 }
 

@@ -1,0 +1,29 @@
+/** Rows as CSV: UTF-8, a header, quoted as in RFC 4180. DuckDB writes it. */
+import { BOOLEAN, DOUBLE, VARCHAR } from '@duckdb/node-api'
+import { type ColumnTypes, Database, literal, type Row } from './database.js'
+import { writeWhole } from './whole-file.js'
+
+/**
+ * Write rows of plain values (numbers, texts, truth values, null), with the columns of the first.
+ * @throws InputError when the file cannot be written
+ */
+export async function writeCsv(path: string, rows: readonly Row[]): Promise<void> {
+  const database = await Database.open({ threads: 1 })
+  try {
+    await database.fill('rows', typesOf(rows), rows)
+    await writeWhole(path, (file) => database.run(`COPY rows TO ${literal(file)} (FORMAT csv, HEADER)`))
+  } finally {
+    database.close()
+  }
+}
+
+function typesOf(rows: readonly Row[]): ColumnTypes {
+  const columns = Object.keys(rows[0] ?? {}).map((name) => {
+    const value = rows.find((row) => row[name] !== null && row[name] !== undefined)?.[name]
+    return [
+      name,
+      typeof value === 'number' ? DOUBLE : typeof value === 'boolean' ? BOOLEAN : VARCHAR,
+    ] as const
+  })
+  return Object.fromEntries(columns)
+}

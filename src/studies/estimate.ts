@@ -1,0 +1,196 @@
+/** What a study takes, before it starts: runs, rows, time, memory. */
+
+import { prepareFacts } from '../datasets/prepare.js'
+import { InputError } from '../errors.js'
+import { openNamed } from '../load.js'
+import { leastMemory } from '../memory.js'
+import type { ModelSpec } from '../models/architecture.js'
+import { KNOWN_MODELS, specNeeds } from '../models/known.js'
+import { architectureOf, openModel } from '../models/registry.js'
+import { modelCosts, parameterCount } from '../models/spec.js'
+import type { Fact, PreparedPrompt } from '../prompts/facts.js'
+import { findSubject } from '../prompts/roles.js'
+import { Tokenizer } from '../prompts/tokenizer.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { speedOf } from './speed.js'
+import { modelLabel, type Study, type StudyModel } from './study.js'
+import { askedCurves, type Curve, costOf, type Work } from './work.js'
+
+/** What one model's share of a study takes. */
+export interface Estimate {
+  readonly model: string
+  /** On this machine, or known from its published configuration alone. */
+  readonly here: boolean
+  readonly layers: number
+  /** Facts to evaluate. */
+  readonly facts: number
+  /** Prompts under knockouts: what there would be if the model knew every fact. */
+  readonly prompts: number
+  /** Knockouts, one row each in the results. */
+  readonly knockouts: number
+  /** Runs that are computed of them: equal ones are computed once. */
+  readonly layerRows: number
+  readonly flops: number
+  /** Seconds, at the speed that this machine's matrix products have now. */
+  readonly seconds: number
+  /** Bytes: weights in memory, and the least that `--memory` may be. */
+  readonly weights: number
+  readonly least: number
+}
+
+/** Bytes of a stored knockout, measured on the demo study. */
+export const BYTES_PER_ROW = 12
+/** Share of the time that the matrix products take (README, "Fast"). */
+const PRODUCTS_SHARE = 0.6
+/** Seconds that a batch spends in a layer whatever its size. */
+const LAYER_OVERHEAD = 6e-4
+const BATCH_ROWS = 512
+/** Prompts that the cost is judged by. */
+const JUDGED = 12
+/** Characters of a token of English text: for models whose tokenizer is not here. */
+const CHARACTERS = 4.5
+
+type Sizes = Pick<
+  ModelSpec,
+  | 'nLayers'
+  | 'featureCategories'
+  | 'costs'
+  | 'modelType'
+  | 'dModel'
+  | 'vocabSize'
+  | 'parameters'
+  | 'maxTokens'
+>
+
+interface Known {
+  readonly spec: Sizes
+  readonly tokenizer?: Tokenizer
+}
+
+/**
+ * Estimate what a study takes on this machine.
+ * @param facts by data set, after the study's filters
+ * @throws InputError when a model is neither here nor one of the paper's
+ */
+export async function estimateStudy(
+  study: Study,
+  models: readonly StudyModel[],
+  facts: ReadonlyMap<string, readonly Fact[]>,
+  runtime: Runtime,
+): Promise<Estimate[]> {
+  const flopsPerSecond = await speedOf(runtime)
+  const all = [...facts.values()].flat()
+  const estimates: Estimate[] = []
+  for (const model of models) {
+    const { spec, tokenizer } = await known(model)
+    const works = worksOf(study, model, spec, promptsOf(all, tokenizer, spec), all.length)
+    const evaluation = scaled(spec, works.evaluation)
+    const sweep = scaled(spec, works.sweep)
+    // The continuation asks again for each of its tokens but the first, of longer and longer prompts.
+    const again = Math.max(0, study.evaluate.continuation - 1) * 1.25
+    const layerRows = evaluation.layerRows * (1 + again) + sweep.layerRows
+    const flops = evaluation.flops * (1 + again) + sweep.flops
+    const needs = specNeeds(spec, 0)
+    estimates.push({
+      model: modelLabel(model),
+      here: tokenizer !== undefined,
+      layers: spec.nLayers,
+      facts: all.length,
+      prompts: works.sweep.length,
+      knockouts: sweep.rows,
+      layerRows,
+      flops,
+      seconds: flops / (PRODUCTS_SHARE * flopsPerSecond) + (layerRows / BATCH_ROWS) * LAYER_OVERHEAD,
+      weights: needs.memory,
+      least: leastMemory(spec.costs),
+    })
+  }
+  return estimates
+}
+
+/** A model's sizes: from its files where they are here, else as published. */
+async function known({ model: name, revision, tokenizer }: StudyModel): Promise<Known> {
+  try {
+    const checkpoint = await openNamed(name, { revision, tokenizer, offline: true })
+    try {
+      const spec = openModel(checkpoint)
+      const json = await checkpoint.tokenizerJson()
+      return { spec, tokenizer: Tokenizer.fromJson(json, `${name}/tokenizer.json`) }
+    } finally {
+      await checkpoint.close()
+    }
+  } catch (error) {
+    const published = KNOWN_MODELS.find(({ id }) => id === name)
+    if (!(error instanceof InputError) || !published) throw error
+    const source = { config: published.config, configFile: name }
+    const architecture = architectureOf(source)
+    const d = architecture.describe(source)
+    const { modelType } = architecture
+    return { spec: { ...d, modelType, parameters: parameterCount(d), costs: modelCosts(d) } }
+  }
+}
+
+/** A sample of prompts in a model's tokens, or in as many tokens as they are likely to have. */
+function promptsOf(facts: readonly Fact[], tokenizer: Tokenizer | undefined, spec: Sizes): PreparedPrompt[] {
+  const step = Math.max(1, Math.floor(facts.length / JUDGED))
+  const some = facts.filter((_, i) => i % step === 0).slice(0, JUDGED)
+  if (tokenizer) return prepareFacts(tokenizer, some, { maxTokens: spec.maxTokens }).prompts
+  return some.map((fact) => {
+    const tokens = (text: string): number => Math.max(1, Math.round(text.length / CHARACTERS))
+    const length = tokens(fact.prompt)
+    const { start } = findSubject(fact.prompt, fact.subject, fact.id)
+    const first = Math.min(length - 1, Math.floor(start / CHARACTERS))
+    const subject = Array.from(
+      { length: Math.min(tokens(fact.subject), length - first) },
+      (_, i) => first + i,
+    )
+    return { fact, tokens: [], ids: Array.from({ length }, () => 0), subject, answer: 0, answerIds: [0] }
+  })
+}
+
+/** All prompts as work, each of them one of a few. */
+function worksOf(
+  study: Study,
+  model: StudyModel,
+  spec: Sizes,
+  prompts: readonly PreparedPrompt[],
+  count: number,
+): { readonly evaluation: Work[]; readonly sweep: Work[] } {
+  const names = Array.from({ length: count }, (_, i) => String(i))
+  const members = new Map(
+    Object.entries(study.promptSets).map(([name, { sample, ids }]) => [
+      name,
+      names.slice(0, Math.min(sample ?? count, ids?.length ?? count)),
+    ]),
+  )
+  const { asked } = askedCurves(study, modelLabel(model), spec, members)
+  const work = (name: string, curves: readonly Curve[]): Work => ({
+    dataset: '',
+    prompt: prompts[Number(name) % prompts.length]!,
+    curves,
+  })
+  return {
+    evaluation: prompts.length === 0 ? [] : names.map((name) => work(name, [])),
+    sweep: prompts.length === 0 ? [] : [...asked].map(([name, curves]) => work(name, curves)),
+  }
+}
+
+/** The cost of much work, from a sample of each kind of it. */
+function scaled(spec: Sizes, all: readonly Work[]): { rows: number; layerRows: number; flops: number } {
+  const kinds = new Map<number, Work[]>()
+  for (const work of all) {
+    const kind = kinds.get(work.curves.length)
+    if (kind) kind.push(work)
+    else kinds.set(work.curves.length, [work])
+  }
+  const total = { rows: 0, layerRows: 0, flops: 0 }
+  for (const kind of kinds.values()) {
+    const some = kind.slice(0, JUDGED)
+    const cost = costOf(spec, some)
+    const factor = kind.length / some.length
+    total.rows += Math.round(cost.rows * factor)
+    total.layerRows += Math.round(cost.layerRows * factor)
+    total.flops += cost.flops * factor
+  }
+  return total
+}

@@ -1,0 +1,96 @@
+/** Named sets of prompts: which prompts of the data a model, or every model, knows. */
+import { InputError, show } from '../errors.js'
+import type { Fact } from '../prompts/facts.js'
+import { shuffled } from '../prompts/sample.js'
+import type { PromptSetRow } from '../results/rows.js'
+import type { Known, PromptSet } from './study.js'
+
+/** Ranks of the answers that a model gave, by data set and prompt. */
+export type Ranks = ReadonlyMap<string, ReadonlyMap<string, number>>
+
+export interface SetContext {
+  /** Facts of each data set, after the study's filters, in order. */
+  readonly facts: ReadonlyMap<string, readonly Fact[]>
+  /** Ranks by label, of models that have been evaluated on all facts. */
+  readonly ranks: ReadonlyMap<string, Ranks>
+  /** Labels of all models of the study. */
+  readonly labels: readonly string[]
+}
+
+/** A set as it came out. */
+export interface ChosenSet {
+  readonly rows: readonly PromptSetRow[]
+  /** Models whose evaluation it waits for. */
+  readonly missing: readonly string[]
+}
+
+/** The worst rank that counts, and whether every model is asked. */
+function rule(known: Known): { readonly rank: number; readonly everyModel: boolean } {
+  switch (known) {
+    case 'any':
+      return { rank: Number.POSITIVE_INFINITY, everyModel: false }
+    case 'correct':
+    case 'all-correct':
+      return { rank: 1, everyModel: known === 'all-correct' }
+    case 'top-3':
+    case 'all-top-3':
+      return { rank: 3, everyModel: known === 'all-top-3' }
+    case 'top-5':
+    case 'all-top-5':
+      return { rank: 5, everyModel: known === 'all-top-5' }
+    default:
+      return known satisfies never
+  }
+}
+
+/**
+ * The prompts of a set, for each model that has been evaluated, in the order of the data. A sample is drawn from the
+ * prompts that pass, in an order of the facts that depends on the seed alone: models share what they can.
+ * @throws InputError when the set names a data set or ids that are not there
+ */
+export function choosePrompts(name: string, set: PromptSet, context: SetContext): ChosenSet {
+  const { rank: worst, everyModel } = rule(set.known)
+  const asked = everyModel ? (set.models ?? context.labels) : []
+  const missing = asked.filter((label) => !context.ranks.has(label))
+  if (missing.length > 0) return { rows: [], missing }
+  const datasets = set.data === undefined ? [...context.facts.keys()] : [set.data]
+  const candidates = datasets.flatMap((dataset) => {
+    const facts = context.facts.get(dataset)
+    if (facts) return filtered(facts, set).map((fact) => ({ dataset, fact }))
+    throw new InputError(
+      `promptSets.${name}.data: must be one of ${[...context.facts.keys()].join(', ')}, got ${show(dataset)}; correct the name`,
+    )
+  })
+  checkIds(name, set, candidates)
+  const order = set.sample === undefined ? candidates : shuffled(candidates, set.seed ?? 0)
+  const passes = (label: string, { dataset, fact }: (typeof candidates)[number]): boolean =>
+    (context.ranks.get(label)?.get(dataset)?.get(fact.id) ?? Number.NaN) <= worst
+  const place = new Map(candidates.map((candidate, i) => [candidate, i]))
+  const rows = [...context.ranks.keys()].flatMap((model) =>
+    order
+      .filter((one) => passes(model, one) && asked.every((label) => passes(label, one)))
+      .slice(0, set.sample)
+      .sort((a, b) => place.get(a)! - place.get(b)!)
+      .map(({ dataset, fact }) => ({ prompt_set: name, model, dataset, prompt_id: fact.id })),
+  )
+  return { rows, missing: [] }
+}
+
+function filtered(facts: readonly Fact[], { relation, split, ids }: PromptSet): readonly Fact[] {
+  const wanted = ids && new Set(ids)
+  return facts.filter(
+    (fact) =>
+      (!relation || (fact.relation !== undefined && relation.includes(fact.relation))) &&
+      (split === undefined || split === 'all' || fact.split === split) &&
+      (!wanted || wanted.has(fact.id)),
+  )
+}
+
+function checkIds(name: string, { ids = [] }: PromptSet, candidates: readonly { fact: Fact }[]): void {
+  const there = new Set(candidates.map(({ fact }) => fact.id))
+  const stray = ids.find((id) => !there.has(id))
+  if (stray === undefined) return
+  throw new InputError(
+    `promptSets.${name}.ids: must be ids of the data after its filters, got ${show(stray)}; correct it, or the filters`,
+  )
+}

@@ -1,0 +1,394 @@
+/** Run a study: what is missing of it, and only that, whatever stopped it before. */
+import type { DownloadListener } from '../checkpoints/hub-target.js'
+import { InputError, show } from '../errors.js'
+import { evaluate } from '../experiments/evaluate.js'
+import { loadModel } from '../load.js'
+import type { Model, Progress } from '../model.js'
+import { Results } from '../results/results.js'
+import type { EvaluationRow } from '../results/rows.js'
+import { RunFolder } from '../results/run-folder.js'
+import { VERSION } from '../version.js'
+import { modelRun, sameModel } from './inputs.js'
+import { choosePrompts, type Ranks, type SetContext } from './prompt-sets.js'
+import { modelLabel, type Study, type StudyModel } from './study.js'
+import { openData, type PreparedData, prepareData, type StudyFacts } from './study-data.js'
+import {
+  askedCurves,
+  type Curve,
+  curveKey,
+  curveKnockouts,
+  knockoutRows,
+  partId,
+  unitSize,
+  units,
+  type Work,
+} from './work.js'
+
+/** Runs a task and shows how far it is. */
+export type ShowProgress = <T>(
+  label: string,
+  task: (onProgress: (progress: Progress) => void) => Promise<T>,
+) => Promise<T>
+
+export interface StudyOptions extends DownloadListener {
+  /** The run folder. */
+  readonly out: string
+  /** Labels of the models to compute now; default all. */
+  readonly models?: readonly string[]
+  readonly memory?: number
+  readonly threads?: number
+  readonly offline?: boolean
+  readonly signal?: AbortSignal
+  readonly progress?: ShowProgress
+}
+
+/** What a run of a study did. */
+export interface StudyOutcome {
+  /** Prompts that were evaluated, and knockouts that were computed, in this run. */
+  readonly evaluated: number
+  readonly knockouts: number
+}
+
+/**
+ * Compute what a run folder lacks of a study: evaluations, prompt sets, knockouts, feature norms. Every part is stored
+ * when it is done: a run that was stopped, by whatever, goes on where it was and gives the same numbers.
+ * @throws InputError when the data or a model cannot be used, or is another than the one whose results are stored; the
+ *   signal's reason when aborted
+ */
+export async function runStudy(study: Study, options: StudyOptions): Promise<StudyOutcome> {
+  const folder = await RunFolder.at(options.out, VERSION)
+  try {
+    const run = new StudyRun(study, folder, options)
+    return await run.toTheEnd()
+  } finally {
+    folder.close()
+  }
+}
+
+/** The features of a figure are those of its model: the norms are read when a study draws them. */
+function drawsFeatures({ figures }: Study): boolean {
+  return figures.some((figure) =>
+    typeof figure === 'string' ? figure.startsWith('decay') : figure.kind === 'decay',
+  )
+}
+
+/**
+ * The models of a study with these labels, or all.
+ * @throws InputError when there is no such model
+ */
+export function chooseModels(study: Study, labels: readonly string[] | undefined): readonly StudyModel[] {
+  return (labels ?? study.models.map(modelLabel)).map((name) => {
+    const model = study.models.find((one) => modelLabel(one) === name || one.model === name)
+    if (model) return model
+    throw new InputError(
+      `--models: must be models of the study (${study.models.map(modelLabel).join(', ')}), got ${show(name)}; correct the name`,
+    )
+  })
+}
+
+class StudyRun {
+  readonly #progress: ShowProgress
+  #evaluated = 0
+  #knockouts = 0
+  /** The model that is open. */
+  #open: { readonly label: string; readonly model: Model } | undefined
+
+  constructor(
+    private readonly study: Study,
+    private readonly folder: RunFolder,
+    private readonly options: StudyOptions,
+  ) {
+    this.#progress = options.progress ?? ((_, task) => task(() => {}))
+  }
+
+  async toTheEnd(): Promise<StudyOutcome> {
+    const { study, folder } = this
+    const models = chooseModels(study, this.options.models)
+    checkVersion(folder)
+    const data = await openData(study, folder, this.options)
+    folder.file.study = study
+    await folder.save()
+    try {
+      for (const model of models) await this.#evaluate(model, data)
+      await this.#choosePrompts(data)
+      for (const model of models) await this.#sweep(model, data)
+    } finally {
+      await this.#close()
+    }
+    return { evaluated: this.#evaluated, knockouts: this.#knockouts }
+  }
+
+  /** A model of the study, open, after a check that it is the one whose results are stored. */
+  async #model(entry: StudyModel): Promise<Model> {
+    const label = modelLabel(entry)
+    if (this.#open?.label === label) return this.#open.model
+    await this.#close()
+    const { memory, threads, offline, onProgress, onNote, signal } = this.options
+    const { model: name, revision, tokenizer } = entry
+    const model = await loadModel(name, {
+      ...{ revision, tokenizer, offline: offline || undefined, memory, threads },
+      ...{ onProgress, onNote, signal },
+    })
+    this.#open = { label, model }
+    const known = this.folder.file.models[label]
+    const described = await this.#progress(`${label}: fingerprint`, (onBytes) =>
+      modelRun(entry, model, known, { onProgress: onBytes, signal }),
+    )
+    if (known) sameModel(label, known, described, this.folder.dir)
+    this.folder.file.models[label] = described
+    await this.folder.save()
+    if (!model.resident) {
+      onNote?.(`${label} does not fit in the memory whole: its layers are loaded in turn, which is slower`)
+    }
+    return model
+  }
+
+  async #close(): Promise<void> {
+    const open = this.#open
+    this.#open = undefined
+    await open?.model.close()
+  }
+
+  /** Ask a model for what it says of all facts, as far as it has not been asked. */
+  async #evaluate(entry: StudyModel, data: StudyFacts): Promise<void> {
+    const label = modelLabel(entry)
+    const done = await this.#done('SELECT dataset, prompt_id FROM evaluated WHERE model = $model', label)
+    const unusable = await this.#done('SELECT dataset, prompt_id FROM unusable WHERE model = $model', label)
+    const known = (dataset: string, id: string): boolean =>
+      done.has(`${dataset} ${id}`) || unusable.has(`${dataset} ${id}`)
+    const wanted = [...data.facts].some(([dataset, facts]) => facts.some(({ id }) => !known(dataset, id)))
+    if (!wanted) return
+    const model = await this.#model(entry)
+    const tokenizer = await model.tokenizer()
+    const prepared = await prepareData(model, data)
+    await this.folder.write('unusable', partId('model', label), prepared.unusable(label))
+    const size = unitSize(
+      model.spec,
+      prepared.prompts.map((one) => ({ ...one, curves: [] })),
+    )
+    const missing = units(prepared.prompts, size, (one) =>
+      done.has(`${one.dataset} ${one.prompt.fact.id}`) ? undefined : one,
+    )
+    const { top: topK, continuation } = this.study.evaluate
+    await this.#inUnits(`${label}: evaluate`, missing, async (unit, onProgress) => {
+      const evaluations = await evaluate(
+        model,
+        unit.map(({ prompt }) => prompt),
+        { topK, continuation, onProgress, signal: this.options.signal },
+      )
+      const rows = evaluations.map((evaluation, i): EvaluationRow => {
+        const { prompt, base } = evaluation
+        const { fact } = prompt
+        return {
+          model: label,
+          dataset: unit[i]!.dataset,
+          prompt_id: fact.id,
+          prompt: fact.prompt,
+          subject: fact.subject,
+          answer: fact.answer,
+          relation: fact.relation ?? null,
+          split: fact.split ?? null,
+          tokens: prompt.tokens.map((token) => token.text),
+          subject_tokens: prompt.subject,
+          answer_tokens: prompt.answerIds.map((id) => tokenizer.tokenText(id)),
+          prob: base.prob,
+          rank: base.rank,
+          hit: evaluation.correct,
+          top: (base.topK ?? []).map(({ id, prob }) => ({ id, text: tokenizer.tokenText(id), prob })),
+          continuation: evaluation.continuation ? tokenizer.decode(evaluation.continuation) : null,
+        }
+      })
+      const ids = unit.map(({ dataset, prompt }) => [dataset, prompt.fact.id])
+      await this.folder.write('evaluations', partId(label, ids), rows)
+      this.#evaluated += rows.length
+    })
+  }
+
+  /** Choose the prompts of every named set by what the models evaluated so far know, and store them. */
+  async #choosePrompts(data: StudyFacts): Promise<void> {
+    const context = await this.#setContext(data)
+    const rows = Object.entries(this.study.promptSets).flatMap(([name, set]) => {
+      const chosen = choosePrompts(name, set, context)
+      if (chosen.missing.length > 0) {
+        this.options.onNote?.(
+          `the prompt set ${name} waits for the evaluation of ${chosen.missing.join(', ')}`,
+        )
+      } else if (chosen.rows.length === 0) {
+        this.options.onNote?.(`the prompt set ${name} is empty: no prompt passes its filters`)
+      }
+      return chosen.rows
+    })
+    await this.folder.write('prompt_sets', 'all', rows)
+  }
+
+  async #setContext({ facts }: StudyFacts): Promise<SetContext> {
+    const labels = this.study.models.map(modelLabel)
+    const ranks = new Map<string, Ranks>()
+    const results = await Results.open([this.folder.dir])
+    try {
+      for (const label of labels) {
+        const answers = await results.rows<{ dataset: string; prompt_id: string; rank: number }>(
+          `SELECT dataset, prompt_id, rank FROM evaluations WHERE model = $label
+           UNION ALL SELECT dataset, prompt_id, NULL FROM unusable WHERE model = $label`,
+          { label },
+        )
+        const own = new Map<string, Map<string, number>>()
+        for (const { dataset, prompt_id, rank } of answers) {
+          const of = own.get(dataset) ?? new Map<string, number>()
+          own.set(dataset, of.set(prompt_id, rank ?? Number.NaN))
+        }
+        const complete = [...facts].every(([dataset, all]) =>
+          all.every(({ id }) => own.get(dataset)?.has(id)),
+        )
+        if (complete) ranks.set(label, own)
+      }
+    } finally {
+      results.close()
+    }
+    return { facts, ranks, labels }
+  }
+
+  /** Compute a model's curves and heatmaps, as far as they are missing. */
+  async #sweep(entry: StudyModel, data: StudyFacts): Promise<void> {
+    const label = modelLabel(entry)
+    const asked = await this.#asked(label)
+    const needsFeatures = drawsFeatures(this.study) && !(await this.#hasFeatures(label))
+    const missing = await this.#missing(label)
+    const complete = [...asked].every(([key, curves]) => curves.every((curve) => !missing(key, curve)))
+    if (complete && !needsFeatures) return
+    const model = await this.#model(entry)
+    if (needsFeatures) await this.#features(label, model)
+    const { nLayers } = model.spec
+    const prepared: PreparedData = await prepareData(model, data)
+    const all = prepared.prompts.flatMap(({ dataset, prompt }): Work[] => {
+      const curves = asked.get(`${dataset} ${prompt.fact.id}`)
+      return curves ? [{ dataset, prompt, curves }] : []
+    })
+    const rest = units(all, unitSize(model.spec, all), (work) => {
+      const curves = work.curves.filter(
+        (curve) =>
+          missing(`${work.dataset} ${work.prompt.fact.id}`, curve) &&
+          curveKnockouts(curve, work.prompt, nLayers).length > 0,
+      )
+      return curves.length > 0 ? { ...work, curves } : undefined
+    })
+    await this.#inUnits(`${label}: sweep`, rest, async (unit, onProgress) => {
+      const answers = await model.knockout(
+        unit.map(({ prompt, curves }) => ({
+          ids: prompt.ids,
+          answer: prompt.answer,
+          knockouts: curves.flatMap((curve) =>
+            curveKnockouts(curve, prompt, nLayers).map(({ knockout }) => knockout),
+          ),
+        })),
+        { onProgress, signal: this.options.signal },
+      )
+      const rows = unit.flatMap((work, i) => knockoutRows(label, work, answers[i]!, nLayers))
+      const ids = unit.map(({ dataset, prompt, curves }) => [dataset, prompt.fact.id, curves.map(curveKey)])
+      await this.folder.write('knockouts', partId(label, ids), rows)
+      this.#knockouts += rows.length
+    })
+  }
+
+  /** The curves that the study asks of a model, by data set and prompt. */
+  async #asked(label: string): Promise<ReadonlyMap<string, readonly Curve[]>> {
+    const spec = this.folder.file.models[label]
+    // A model that has never been open has no evaluations either, so no prompt is in a set.
+    if (!spec) return new Map()
+    const facts = { nLayers: spec.layers, featureCategories: spec.featureCategories }
+    const { asked, tooWide } = askedCurves(this.study, label, facts, await this.#members(label))
+    if (tooWide.length > 0) {
+      this.options.onNote?.(
+        `${label} has ${spec.layers} layers: windows of ${tooWide.join(', ')} are left out`,
+      )
+    }
+    return asked
+  }
+
+  /** Data set and prompt of the members of each set, for a model. */
+  async #members(label: string): Promise<Map<string, string[]>> {
+    const members = new Map<string, string[]>()
+    const results = await Results.open([this.folder.dir])
+    try {
+      const rows = await results.rows<{ prompt_set: string; dataset: string; prompt_id: string }>(
+        'SELECT prompt_set, dataset, prompt_id FROM prompt_sets WHERE model = $label',
+        { label },
+      )
+      for (const { prompt_set: set, dataset, prompt_id: id } of rows) {
+        members.set(set, [...(members.get(set) ?? []), `${dataset} ${id}`])
+      }
+    } finally {
+      results.close()
+    }
+    return members
+  }
+
+  /** Says of a curve of a prompt whether it is yet to be computed. */
+  async #missing(label: string): Promise<(key: string, curve: Curve) => boolean> {
+    const results = await Results.open([this.folder.dir])
+    try {
+      const rows = await results.rows<
+        Curve & { dataset: string; prompt_id: string } & Record<string, string | number>
+      >('SELECT dataset, prompt_id, "window", source, target, features FROM curves WHERE model = $label', {
+        label,
+      })
+      const done = new Set(rows.map((row) => `${row.dataset} ${row.prompt_id} ${curveKey(row)}`))
+      return (key, curve) => !done.has(`${key} ${curveKey(curve)}`)
+    } finally {
+      results.close()
+    }
+  }
+
+  async #hasFeatures(label: string): Promise<boolean> {
+    const [spec, parts] = [this.folder.file.models[label], await this.folder.parts('features')]
+    return parts.has(partId(label)) || (spec !== undefined && spec.featureCategories.length === 1)
+  }
+
+  /** Store the norms by which a model's features are ranked. */
+  async #features(label: string, model: Model): Promise<void> {
+    const layers = await model.spec.featureNorms()
+    const rows = layers.flatMap((norms, layer) =>
+      Array.from(norms, (norm, feature) => ({ model: label, layer, feature, norm })),
+    )
+    await this.folder.write('features', partId(label), rows)
+  }
+
+  async #done(sql: string, model: string): Promise<Set<string>> {
+    const results = await Results.open([this.folder.dir])
+    try {
+      const rows = await results.rows<{ dataset: string; prompt_id: string }>(sql, { model })
+      return new Set(rows.map(({ dataset, prompt_id }) => `${dataset} ${prompt_id}`))
+    } finally {
+      results.close()
+    }
+  }
+
+  /** Work through units with one progress bar. */
+  async #inUnits<T>(
+    label: string,
+    all: readonly (readonly T[])[],
+    work: (unit: readonly T[], onProgress: (progress: Progress) => void) => Promise<void>,
+  ): Promise<void> {
+    const total = all.reduce((sum, unit) => sum + unit.length, 0)
+    if (total === 0) return
+    await this.#progress(label, async (onProgress) => {
+      let before = 0
+      for (const unit of all) {
+        this.options.signal?.throwIfAborted()
+        await work(unit, ({ done, total: of }) =>
+          onProgress({ done: before + (unit.length * done) / Math.max(1, of), total }),
+        )
+        before += unit.length
+        onProgress({ done: before, total })
+      }
+    })
+  }
+}
+
+/** @throws InputError when the stored results are those of another version */
+function checkVersion({ file, dir }: RunFolder): void {
+  if (file.factflow === VERSION) return
+  throw new InputError(
+    `${dir}: results must all be of one version of factflow (this is ${VERSION}), got results of ${file.factflow}; use another folder, or --restart to set the old results aside`,
+  )
+}
