@@ -14,13 +14,20 @@ const PRODUCT = [
   'test/studies/run.test.ts',
 ]
 
+/** Minutes, for what is worth them: run by `npm run test:slow` and by CI. */
+const SLOW = ['test/studies/kill.test.ts']
+
 export default defineConfig({
   test: {
     testTimeout: 30_000,
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: PRODUCT } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...PRODUCT, ...SLOW] },
+      },
       { extends: true, test: { name: 'product', include: PRODUCT } },
+      { extends: true, test: { name: 'slow', include: SLOW } },
     ],
   },
 })

@@ -37,12 +37,14 @@ export interface Progress {
 export interface SweepSettings {
   /** Give the whole next-token distributions back, too. */
   readonly probs?: boolean
+  /** Give as many of the most probable tokens back, too, with their probabilities; at most the whole vocabulary. */
+  readonly topK?: number
   readonly onProgress?: (progress: Progress) => void
   readonly signal?: AbortSignal
 }
 
 /** Rows of a batch: enough that the matrix products are near their best speed (bench/sweep.ts). */
-const BATCH_ROWS = 512
+export const BATCH_ROWS = 512
 /** Rows that the head handles at once. */
 const HEAD_ROWS = 96
 /** Logits of a part of the head that are alive at once, per row. */
@@ -59,7 +61,7 @@ export class Model {
   private constructor(
     readonly spec: ModelSpec,
     readonly runtime: Runtime,
-    private readonly checkpoint: Checkpoint,
+    readonly checkpoint: Checkpoint,
     /** Bytes that weights and rows may take. */
     readonly memory: number,
   ) {
@@ -148,12 +150,16 @@ export class Model {
    * The prediction at the last position of each prompt, alone and under each of its knockouts: one sweep over the
    * layers for all of them, equal to one whole run of the model per knockout up to rounding (float32). Calls that are
    * made before an earlier one is done wait for it.
-   * @throws InputError as `check` does, naming the prompt by its number
+   * @throws InputError as `check` does, naming the prompt by its number, and when topK is not a whole number from 0
    */
   async knockout(
     prompts: readonly KnockoutPrompt[],
     settings: SweepSettings = {},
   ): Promise<KnockoutResult[]> {
+    const { topK } = settings
+    if (topK !== undefined && (!Number.isSafeInteger(topK) || topK < 0)) {
+      throw new InputError(`topK: must be a whole number from 0, got ${topK}; change it or leave it out`)
+    }
     prompts.forEach((prompt, i) => {
       this.check(prompt, `prompt ${i}`)
     })
@@ -177,6 +183,7 @@ export class Model {
       const results = await sweepBatches(this.spec, this.#sessions, group, {
         answers: prompts.map((prompt) => prompt.answer),
         probs: settings.probs ?? false,
+        topK: settings.topK,
         headRows: this.#headRows,
         signal: settings.signal,
         onProgress: (rows) => {

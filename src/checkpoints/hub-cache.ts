@@ -2,7 +2,7 @@
  * The Hub's cache on disk, in the layout of Python's `huggingface_hub` (guides/manage-cache of its documentation), so
  * that either finds what the other downloaded:
  *
- *     models--owner--name/
+ *     models--owner--name/            datasets--owner--name of a data set
  *       blobs/<etag>                  contents, named by hash
  *       snapshots/<commit>/<file>     symbolic links to them
  *       refs/<revision>               the commit that a branch or tag last named
@@ -17,22 +17,23 @@ import { copyFile, readdir, readFile, rename, rm, stat, symlink, writeFile } fro
 import { dirname, join, relative } from 'node:path'
 import { InputError } from '../errors.js'
 import { CONFIG, TOKENIZER, weightFiles } from './hub-files.js'
-import { isCommit, isHubId } from './hub-id.js'
+import { type HubRepo, isCommit, isHubId, type RepoType } from './hub-id.js'
 import { cacheFolder } from './hub-settings.js'
 import { makeFolder } from './make-folder.js'
 import { errorCode, unreadable } from './node-file.js'
 
-/** One model in the cache. */
-export class CachedRepo {
+/** One model or data set in the cache. */
+export class CachedRepo implements HubRepo {
   private constructor(
     /** Its folder, which need not be there. */
     readonly dir: string,
+    readonly type: RepoType,
     readonly id: string,
   ) {}
 
-  static async of(cache: string, id: string): Promise<CachedRepo> {
+  static async of(cache: string, { type, id }: HubRepo): Promise<CachedRepo> {
     const { getRepoFolderName } = await import('@huggingface/hub')
-    return new CachedRepo(join(cache, getRepoFolderName({ type: 'model', name: id })), id)
+    return new CachedRepo(join(cache, getRepoFolderName({ type, name: id })), type, id)
   }
 
   /** The commit that a revision named when it was last asked for. */
@@ -137,20 +138,28 @@ export interface CachedModel {
  */
 export async function cachedModel(id: string, revision = 'main'): Promise<CachedModel | undefined> {
   if (!isHubId(id)) return undefined
-  const repo = await CachedRepo.of(await cacheFolder(), id)
+  const repo = await CachedRepo.of(await cacheFolder(), { type: 'model', id })
   const commit = await repo.commitOf(revision)
   return commit === undefined ? undefined : modelIn(repo.snapshot(commit))
 }
 
 /** All models of the cache whose main revision can be loaded without a network, by id; not those that are damaged. */
-export async function cachedModels(): Promise<CachedModel[]> {
-  const models: CachedModel[] = []
+export function cachedModels(): Promise<CachedModel[]> {
+  return cachedRepos('model', (id) => cachedModel(id))
+}
+
+/** What `whole` finds in the folders of one type, by id; not what is damaged. */
+export async function cachedRepos<T extends { readonly id: string }>(
+  type: RepoType,
+  whole: (id: string) => Promise<T | undefined>,
+): Promise<T[]> {
+  const found: T[] = []
   for (const name of await namesIn(await cacheFolder())) {
-    const id = /^models--(.+)$/.exec(name)?.[1]?.replace('--', '/')
-    const model = id === undefined ? undefined : await cachedModel(id).catch(undefinedIfUnusable)
-    if (model) models.push(model)
+    if (!name.startsWith(`${type}s--`)) continue
+    const repo = await whole(name.slice(`${type}s--`.length).replace('--', '/')).catch(undefinedIfUnusable)
+    if (repo) found.push(repo)
   }
-  return models.sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }))
+  return found.sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }))
 }
 
 /** The model in a snapshot, or undefined when a file that it needs is not there. */

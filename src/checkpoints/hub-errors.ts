@@ -1,10 +1,11 @@
 /** What a failure between us and the Hub means for the user. */
 import { InputError, show } from '../errors.js'
 import { HubError } from './hub-http.js'
+import { type HubRepo, repoUrl, TYPE_NAMES } from './hub-id.js'
 import type { HubSettings } from './hub-settings.js'
 
 export interface Asked {
-  readonly id: string
+  readonly repo: HubRepo
   readonly revision: string
   readonly settings: HubSettings
 }
@@ -14,21 +15,23 @@ export function explained(error: unknown, asked: Asked): unknown {
   return error instanceof HubError ? new InputError(message(error, asked)) : error
 }
 
-function message({ kind, what, host }: HubError, { id, revision, settings }: Asked): string {
+function message({ kind, what, host }: HubError, { repo, revision, settings }: Asked): string {
+  const { id } = repo
+  const type = TYPE_NAMES[repo.type]
   const { endpoint, token, tokenSource } = settings
-  const page = `${endpoint}/${id}`
+  const page = repoUrl(endpoint, repo)
   switch (kind) {
     case 'gated': {
       const how = token
         ? `with the account that the token (${tokenSource}) belongs to`
         : 'and set HF_TOKEN to a token of your account'
-      return `${id}: its licence must be accepted (it is a gated model), got ${what}; accept the licence at ${page} ${how}`
+      return `${id}: its licence must be accepted (it is a gated ${type}), got ${what}; accept the licence at ${page} ${how}`
     }
     case 'no-repository': {
       const next = token
         ? `check the spelling, and that the token (${tokenSource}) may read it`
         : 'check the spelling, and set HF_TOKEN if it is private'
-      return `${id}: must be a model on ${endpoint}, got no such model, or a private one (${what}); ${next}`
+      return `${id}: must be a ${type} on ${endpoint}, got no such ${type}, or a private one (${what}); ${next}`
     }
     case 'bad-token':
       return `${tokenSource}: must be a valid token of ${endpoint}, got one that it refuses (${what}); make a new one at ${endpoint}/settings/tokens`

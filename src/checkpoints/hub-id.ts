@@ -1,5 +1,22 @@
-/** What names a model on the Hugging Face Hub. */
+/** What names a model or a data set on the Hugging Face Hub. */
 import { InputError, show } from '../errors.js'
+
+export type RepoType = 'model' | 'dataset'
+
+/** A repository on the Hub. */
+export interface HubRepo {
+  readonly type: RepoType
+  /** `owner/name` */
+  readonly id: string
+}
+
+/** What messages call a type of repository. */
+export const TYPE_NAMES: Readonly<Record<RepoType, string>> = { model: 'model', dataset: 'data set' }
+
+/** Where a repository has its pages and files: models at the root, data sets in a folder of their own. */
+export function repoUrl(endpoint: string, { type, id }: HubRepo): string {
+  return `${endpoint}/${type === 'model' ? '' : `${type}s/`}${id}`
+}
 
 /**
  * Whether `name` can be the id of a model, `owner/name` or an old one without an owner (`gpt2`): the rules of Python's

@@ -1,10 +1,10 @@
 /**
- * What a model's repository on the Hub holds. The questions are `@huggingface/hub`'s (`modelInfo`, `listFiles`, which
- * follows the pages of long lists); they go through our client for time limits, retries and errors.
+ * What a repository on the Hub holds. The questions are `@huggingface/hub`'s (`modelInfo`, `datasetInfo`, `listFiles`,
+ * which follows the pages of long lists); they go through our client for time limits, retries and errors.
  */
 import { InputError, show } from '../errors.js'
 import type { HubClient } from './hub-http.js'
-import { isCommit } from './hub-id.js'
+import { type HubRepo, isCommit } from './hub-id.js'
 
 export interface RepoFile {
   readonly path: string
@@ -18,33 +18,36 @@ export interface RepoFile {
  * The commit that a revision names now.
  * @throws HubError
  */
-export async function commitOf(client: HubClient, id: string, revision: string): Promise<string> {
-  const { modelInfo } = await import('@huggingface/hub')
-  const { sha } = await modelInfo({
+export async function commitOf(client: HubClient, { type, id }: HubRepo, revision: string): Promise<string> {
+  const { datasetInfo, modelInfo } = await import('@huggingface/hub')
+  const question = {
     name: id,
     revision,
-    additionalFields: ['sha'],
+    additionalFields: ['sha' as const],
     hubUrl: client.settings.endpoint,
     fetch: client.fetchWhole,
-  }).catch(notJson(client))
+  }
+  const info = type === 'model' ? modelInfo(question) : datasetInfo(question)
+  const { sha } = await info.catch(notJson(client))
   // It names a folder of the cache.
   if (typeof sha !== 'string' || !isCommit(sha)) throw notHub(client, `a commit ${show(sha)}`)
   return sha
 }
 
 /**
- * The files at the top of a repository, by path.
+ * The files of a repository, by path: those at the top of a model's, all of a data set's.
  * @throws HubError
  */
 export async function filesOf(
   client: HubClient,
-  id: string,
+  { type, id }: HubRepo,
   commit: string,
 ): Promise<ReadonlyMap<string, RepoFile>> {
   const { listFiles } = await import('@huggingface/hub')
   const files = new Map<string, RepoFile>()
   const list = listFiles({
-    repo: id,
+    repo: { type, name: id },
+    recursive: type === 'dataset',
     revision: commit,
     hubUrl: client.settings.endpoint,
     fetch: client.fetchWhole,

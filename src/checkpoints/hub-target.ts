@@ -1,16 +1,18 @@
-/** One commit of a model on the Hub, and its snapshot in the cache: files go from the one to the other. */
+/** One commit of a repository on the Hub, and its snapshot in the cache: files go from the one to the other. */
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { InputError, show } from '../errors.js'
 import { fileSize, type Snapshot } from './hub-cache.js'
 import { downloadBlob, storing } from './hub-download.js'
 import type { HubClient } from './hub-http.js'
+import { type RepoType, repoUrl } from './hub-id.js'
 import { restingBytes } from './hub-partial.js'
 import type { RepoFile } from './hub-repo.js'
 import { makeFolder } from './make-folder.js'
 
-/** How far a download is: the files of a model that were missing, taken together. */
+/** How far a download is: the files of a model or data set that were missing, taken together. */
 export interface DownloadProgress {
+  /** The id of the model or data set. */
   readonly model: string
   /** The folder that the files get. */
   readonly folder: string
@@ -32,6 +34,11 @@ export interface DownloadListener {
 const AT_ONCE = 3
 /** Names that an error lists. */
 const MOST_NAMES = 12
+/** What to do when a repository lacks what is needed. */
+const OTHERS: Readonly<Record<RepoType, string>> = {
+  model: 'name a repository in the layout of transformers or mamba_ssm',
+  dataset: 'name one that has them, or download a file of it and name that',
+}
 
 export class HubTarget {
   constructor(
@@ -48,7 +55,7 @@ export class HubTarget {
     const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : ''
     const got = names.length === 0 ? 'no files' : `${show(names.slice(0, MOST_NAMES), 400)}${more}`
     return new InputError(
-      `${this.snapshot.repo.id}: must hold ${wanted}, got ${got}; name a repository in the layout of transformers or mamba_ssm`,
+      `${this.snapshot.repo.id}: must hold ${wanted}, got ${got}; ${OTHERS[this.snapshot.repo.type]}`,
     )
   }
 
@@ -133,7 +140,8 @@ export class HubTarget {
     if (fresh) {
       const onWait = (): void =>
         listener.onNote?.(`${repo.id}: ${path} is being downloaded already; waiting for it`)
-      const url = `${client.settings.endpoint}/${repo.id}/resolve/${commit}/${encodeURIComponent(path)}`
+      const inRepo = path.split('/').map(encodeURIComponent).join('/')
+      const url = `${repoUrl(client.settings.endpoint, repo)}/resolve/${commit}/${inRepo}`
       const name = `${repo.id}/${path}`
       await downloadBlob(client, { url, file, name, blob, signal, onBytes, onWait })
     }

@@ -1,5 +1,5 @@
 /**
- * Models by their id on the Hugging Face Hub: found in the cache that Python's `huggingface_hub` uses, or downloaded
+ * Models and data sets by their id on the Hugging Face Hub: found in the cache that Python's `huggingface_hub` uses, or downloaded
  * into it, and only the files that are needed.
  *
  * As there, one small request asks which commit a branch names. When that commit is in the cache nothing else is asked,
@@ -12,7 +12,7 @@ import { CachedRepo, modelIn, type Snapshot } from './hub-cache.js'
 import { explained } from './hub-errors.js'
 import { CONFIG, TOKENIZER, weightFiles } from './hub-files.js'
 import { HubClient, HubError } from './hub-http.js'
-import { checkRevision, isCommit } from './hub-id.js'
+import { checkRevision, type HubRepo, isCommit } from './hub-id.js'
 import { commitOf, filesOf } from './hub-repo.js'
 import { type HubAccess, type HubSettings, hubSettings } from './hub-settings.js'
 import { type DownloadListener, HubTarget } from './hub-target.js'
@@ -31,7 +31,7 @@ export interface HubModelOptions extends HubOptions {
   readonly checkConfig?: (model: Pick<Checkpoint, 'config' | 'configFile'>) => void
 }
 
-/** A model whose files are in the cache. */
+/** A model or data set whose files are in the cache. */
 export interface HubModel {
   readonly id: string
   /** The folder of its files: the snapshot of a commit. */
@@ -48,9 +48,9 @@ export interface HubModel {
  * reached, or there is no room; the signal's reason. What has come stays for the next attempt.
  */
 export function hubModel(id: string, options: HubModelOptions = {}): Promise<HubModel> {
-  return brought(id, options, {
+  return brought({ type: 'model', id }, options, {
     among: async (snapshot) => (await modelIn(snapshot))?.files,
-    all: async (snapshot) => (await snapshot.has(TOKENIZER)) || (await snapshot.lacks(TOKENIZER)),
+    all: knowsTokenizer,
     fetch: async (target) => {
       const { files, snapshot } = target
       if (!files.has(CONFIG)) throw target.lacks(CONFIG)
@@ -77,12 +77,38 @@ export function hubModel(id: string, options: HubModelOptions = {}): Promise<Hub
 }
 
 /**
+ * Bring what says how a model reads text into the cache, unless it is there: config.json, and tokenizer.json where there
+ * is one. No weights.
+ * @throws InputError as `hubModel` does
+ */
+export function hubText(id: string, options: HubOptions = {}): Promise<HubModel> {
+  return brought({ type: 'model', id }, options, {
+    among: async (snapshot) => {
+      if (!(await snapshot.has(CONFIG))) return undefined
+      return (await snapshot.has(TOKENIZER)) ? [CONFIG, TOKENIZER] : [CONFIG]
+    },
+    all: knowsTokenizer,
+    fetch: async (target) => {
+      if (!target.files.has(CONFIG)) throw target.lacks(CONFIG)
+      const wanted = [CONFIG, TOKENIZER].filter((file) => target.files.has(file))
+      await target.fetch(wanted)
+      if (!wanted.includes(TOKENIZER)) await target.snapshot.rememberNone(TOKENIZER)
+      return wanted
+    },
+  })
+}
+
+async function knowsTokenizer(snapshot: Snapshot): Promise<boolean> {
+  return (await snapshot.has(TOKENIZER)) || (await snapshot.lacks(TOKENIZER))
+}
+
+/**
  * Bring one file of a model into the cache, unless it is there.
  * @returns its path
  * @throws InputError as `hubModel` does
  */
 export async function hubFile(id: string, file: string, options: HubOptions = {}): Promise<string> {
-  const { folder } = await brought(id, options, {
+  const { folder } = await brought({ type: 'model', id }, options, {
     among: async (snapshot) => ((await snapshot.has(file)) ? [file] : undefined),
     all: async () => true,
     fetch: async (target) => {
@@ -105,7 +131,7 @@ export function openHubModel({ id, folder, files }: HubModel): Promise<Checkpoin
 }
 
 /** What is wanted of a repository. */
-interface Wanted {
+export interface Wanted {
   /** Its files in a snapshot; undefined when one is missing that must be there. */
   among(snapshot: Snapshot): Promise<readonly string[] | undefined>
   /** Whether a snapshot has also what need not be there, or is known to be without. */
@@ -114,11 +140,13 @@ interface Wanted {
   fetch(target: HubTarget): Promise<readonly string[]>
 }
 
-async function brought(id: string, options: HubOptions, wanted: Wanted): Promise<HubModel> {
+/** Bring what is wanted into the cache, unless it is there. @throws InputError as `hubModel` does */
+export async function brought(asked: HubRepo, options: HubOptions, wanted: Wanted): Promise<HubModel> {
+  const { id } = asked
   const { revision = 'main', signal, onNote } = options
   checkRevision(revision)
   const settings = await hubSettings(options)
-  const repo = await CachedRepo.of(settings.cache, id)
+  const repo = await CachedRepo.of(settings.cache, asked)
   const inCache = async (commit: string): Promise<Found | undefined> => {
     const snapshot = repo.snapshot(commit)
     const files = await wanted.among(snapshot)
@@ -134,21 +162,21 @@ async function brought(id: string, options: HubOptions, wanted: Wanted): Promise
     // With something in the cache there is no need to wait for a Hub that does not answer.
     const commit = isCommit(revision)
       ? revision
-      : await commitOf(usable ? new HubClient(settings, { signal, patient: false }) : client, id, revision)
+      : await commitOf(usable ? new HubClient(settings, { signal, patient: false }) : client, repo, revision)
     usable = commit === known ? usable : await inCache(commit)
     if (usable?.all) {
       await repo.remember(revision, commit)
       return usable
     }
     const snapshot = repo.snapshot(commit)
-    const target = new HubTarget(client, snapshot, await filesOf(client, id, commit), options)
+    const target = new HubTarget(client, snapshot, await filesOf(client, repo, commit), options)
     const files = await wanted.fetch(target)
     // Not before: without a network the commit of before is better than half of this one.
     await repo.remember(revision, commit)
     return { id, folder: snapshot.dir, files }
   } catch (error) {
     if (!(error instanceof HubError)) throw error
-    if (!usable || error.kind === 'no-revision') throw explained(error, { id, revision, settings })
+    if (!usable || error.kind === 'no-revision') throw explained(error, { repo, revision, settings })
     onNote?.(`${id}: ${error.host} gives ${error.what}; using what is in the cache, commit ${usable.commit}`)
     return usable
   }

@@ -1,12 +1,17 @@
 /** All commands, in the order of the help: each adds itself to the program. */
 import type { Command } from 'commander'
+import { dataCommand } from './data.js'
 import { demoCommand } from './demo.js'
 import { downloadCommand } from './download.js'
 import { evaluateCommand } from './evaluate.js'
+import { figureCommand } from './figure.js'
 import { heatmapCommand } from './heatmap.js'
+import { importCommand } from './import.js'
 import { infoFlowCommand } from './info-flow.js'
 import { knockoutCommand } from './knockout.js'
 import { modelsCommand } from './models.js'
+import { resultsCommand } from './results.js'
+import { studyCommand } from './study.js'
 import { traceCommand } from './trace.js'
 
 export const COMMANDS: readonly ((program: Command) => void)[] = [
@@ -15,7 +20,12 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   evaluateCommand,
   infoFlowCommand,
   heatmapCommand,
+  studyCommand,
+  resultsCommand,
+  figureCommand,
+  importCommand,
   knockoutCommand,
   modelsCommand,
+  dataCommand,
   downloadCommand,
 ]

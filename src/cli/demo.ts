@@ -7,16 +7,16 @@ import { evaluate } from '../experiments/evaluate.js'
 import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
 import { type InfoFlow, infoFlow, infoFlowFigure, infoFlowSubtitle } from '../experiments/info-flow.js'
 import { summary } from '../experiments/summary.js'
-import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
 import { heatmapSpec } from '../figures/heatmap.js'
 import { drawCurves, drawHeatmap } from '../figures/terminal.js'
 import { wrap } from '../figures/text.js'
+import { defaultWindow } from '../knockout/knockout.js'
 import type { Model } from '../model.js'
-import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
+import type { PreparedPrompt } from '../prompts/facts.js'
 import { spread } from '../prompts/sample.js'
 import { systemReason } from '../results/whole-file.js'
-import { dataOption, known, readFacts } from './facts.js'
+import { columnsOption, dataOption, known, preparedFacts, readFacts, type SourceOptions } from './facts.js'
 import {
   DEFAULT_MODEL,
   type ModelOptions,
@@ -29,7 +29,7 @@ import { withProgress } from './progress.js'
 import { colors, plural, print, width } from './terminal.js'
 import { cutOf, promptTitle, says } from './trace.js'
 
-interface DemoOptions extends ModelOptions {
+interface DemoOptions extends ModelOptions, Pick<SourceOptions, 'columns'> {
   readonly data: string
   readonly out: string
   readonly limit: number
@@ -42,6 +42,7 @@ export function demoCommand(program: Command): void {
       'the main job: where the facts that a model knows flow in it, from evaluation to figures; on the embedded model and facts, or others',
     )
     .addOption(dataOption())
+    .addOption(columnsOption())
     .option('-o, --out <folder>', 'where the figures go', 'out')
     .addOption(
       new Option('-n, --limit <n>', 'known facts to sweep').argParser(wholeNumber('--limit', 1)).default(200),
@@ -51,16 +52,17 @@ export function demoCommand(program: Command): void {
   })
 }
 
-async function demo(model: Model, { model: name, data, out, limit }: DemoOptions): Promise<void> {
+async function demo(model: Model, options: DemoOptions): Promise<void> {
+  const { model: name, data, out, limit } = options
   const begin = performance.now()
   await outFolder(out)
   const { nLayers, dModel } = model.spec
   const window = defaultWindow(nLayers)
-  const facts = await readFacts(data)
+  const facts = await readFacts(data, { columns: options.columns, offline: options.offline })
   const tokenizer = await model.tokenizer()
   say(`${model.name}: ${nLayers} layers, width ${dModel}; ${model.runtime.description}`)
 
-  const prompts = facts.map((fact) => preparePrompt(tokenizer, fact))
+  const prompts = await preparedFacts(model, facts, data)
   const evaluations = await withProgress('evaluate', (onProgress) => evaluate(model, prompts, { onProgress }))
   const right = known(evaluations)
   const percent = (100 * right.length) / prompts.length

@@ -1,19 +1,28 @@
 /** `factflow evaluate`: which facts does the model know? */
-import type { Command } from 'commander'
-import { type Accuracy, accuracies, type Evaluation, evaluate } from '../experiments/evaluate.js'
+import { type Command, Option } from 'commander'
+import {
+  type Accuracy,
+  accuracies,
+  type Evaluation,
+  evaluate,
+  evaluationTexts,
+} from '../experiments/evaluate.js'
 import type { Model } from '../model.js'
-import { preparePrompt } from '../prompts/facts.js'
 import { shuffled } from '../prompts/sample.js'
 import type { Tokenizer } from '../prompts/tokenizer.js'
-import { type FactOptions, readFacts, withFactFilters } from './facts.js'
-import { type ModelOptions, withModel, withModelOptions } from './options.js'
+import { checkWritable } from '../results/whole-file.js'
+import { type FactOptions, preparedFacts, readFacts, withFactFilters } from './facts.js'
+import { type ModelOptions, wholeNumber, withModel, withModelOptions } from './options.js'
 import { withProgress } from './progress.js'
 import { tableLines } from './table.js'
-import { plural, print } from './terminal.js'
+import { note, plural, print } from './terminal.js'
 
 interface EvaluateOptions extends ModelOptions, Omit<FactOptions, 'limit'> {
   readonly limit?: number
+  readonly top: number
+  readonly continuation: number
   readonly json?: boolean
+  readonly csv?: string
 }
 
 export function evaluateCommand(program: Command): void {
@@ -22,19 +31,44 @@ export function evaluateCommand(program: Command): void {
     .description('which facts a model knows: is the first token of the right answer its first choice?')
   withModelOptions(withFactFilters(command))
     .option('--json', 'print the result as JSON, with every prompt')
+    .option('--csv <file>', 'write a line for every prompt as CSV')
+    .addOption(
+      new Option('--top <k>', 'most probable tokens of each prompt, in --json and --csv')
+        .argParser(wholeNumber('--top', 1))
+        .default(5),
+    )
+    .addOption(
+      new Option(
+        '--continuation <n>',
+        'tokens that the model itself writes after each prompt, in --json and --csv; 0 for none',
+      )
+        .argParser(wholeNumber('--continuation', 0))
+        .default(5),
+    )
     .addHelpText('after', '\nExample:\n  factflow evaluate -m tiny-gpt2 -r country_capital --split train')
+    .hook('preAction', async (_, action) => {
+      const { csv } = action.opts<EvaluateOptions>()
+      if (csv !== undefined) await checkWritable(csv)
+    })
     .action(async (options: EvaluateOptions) => {
       await withModel(options, async (model) => {
         const facts = await readFacts(options.data, options)
         const tokenizer = await model.tokenizer()
-        const prompts = (options.limit === undefined ? facts : shuffled(facts, options.seed))
-          .slice(0, options.limit)
-          .map((fact) => preparePrompt(tokenizer, fact))
+        const drawn = options.limit === undefined ? facts : shuffled(facts, options.seed)
+        const prompts = await preparedFacts(model, drawn.slice(0, options.limit), options.data)
+        const { top, continuation, json, csv } = options
+        const each = json || csv !== undefined ? { topK: top, continuation } : {}
         const evaluations = await withProgress('evaluate', (onProgress) =>
-          evaluate(model, prompts, { onProgress }),
+          evaluate(model, prompts, { ...each, onProgress }),
         )
         const by = accuracies(evaluations)
-        if (options.json) print(JSON.stringify(evaluateJson(model, options.data, evaluations, by, tokenizer)))
+        if (csv !== undefined) {
+          // DuckDB takes a while to load.
+          const { writeEvaluations } = await import('../results/evaluation-csv.js')
+          await writeEvaluations(csv, evaluations, tokenizer)
+          note(`wrote ${csv}`)
+        }
+        if (json) print(JSON.stringify(evaluateJson(model, options.data, evaluations, by, tokenizer)))
         else print(text(model, options.data, by))
       })
     })
@@ -73,12 +107,12 @@ function evaluateJson(
     data,
     ...all,
     relations: Object.fromEntries(relations),
-    prompts: evaluations.map(({ prompt, base, correct }) => ({
-      id: prompt.fact.id,
-      correct,
-      prob: base.prob,
-      rank: base.rank,
-      top: { id: base.top, text: tokenizer.tokenText(base.top) },
+    prompts: evaluations.map((evaluation) => ({
+      id: evaluation.prompt.fact.id,
+      correct: evaluation.correct,
+      prob: evaluation.base.prob,
+      rank: evaluation.base.rank,
+      ...evaluationTexts(evaluation, tokenizer),
     })),
   }
 }

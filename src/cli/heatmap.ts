@@ -3,16 +3,17 @@ import type { Command } from 'commander'
 import { InputError, show } from '../errors.js'
 import { type Heatmap, heatmapFigure, heatmaps } from '../experiments/heatmap.js'
 import { relativeChange } from '../experiments/info-flow.js'
-import { defaultWindow, prepare } from '../experiments/trace.js'
+import { prepare } from '../experiments/trace.js'
 import { heatmapSpec } from '../figures/heatmap.js'
 import { stack } from '../figures/stack.js'
 import { drawHeatmap } from '../figures/terminal.js'
+import { defaultWindow } from '../knockout/knockout.js'
 import type { Model } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
 import type { Role } from '../prompts/roles.js'
 import type { Tokenizer } from '../prompts/tokenizer.js'
-import { dataOption, factsById } from './facts.js'
+import { columnsOption, dataOption, factsById, type SourceOptions } from './facts.js'
 import {
   answerOption,
   type FigureOptions,
@@ -29,7 +30,7 @@ import { withProgress } from './progress.js'
 import { colors, print, width } from './terminal.js'
 import { cutOf, promptTitle, says } from './trace.js'
 
-interface HeatmapCommandOptions extends ModelOptions, FigureOptions {
+interface HeatmapCommandOptions extends ModelOptions, FigureOptions, Pick<SourceOptions, 'columns'> {
   readonly data: string
   readonly id?: readonly string[]
   readonly subject?: string
@@ -47,6 +48,7 @@ export function heatmapCommand(program: Command): void {
     .option('-s, --subject <text>', 'what the fact is about, as it stands in the prompt')
     .addOption(answerOption())
     .addOption(dataOption())
+    .addOption(columnsOption())
     .option(
       '--id <ids...>',
       'ids of facts of --data, in place of a prompt; in the atlas without the last part: the held-out wording',
@@ -96,7 +98,7 @@ async function choose(
       `--${option}: must not be given with --id, got ${show(options[option])}; the facts have their own`,
     )
   }
-  const facts = await factsById(options.data, options.id!)
+  const facts = await factsById(options.data, options.id!, options)
   const tokenizer = await model.tokenizer()
   return facts.map((fact) => preparePrompt(tokenizer, fact))
 }
@@ -107,7 +109,7 @@ async function draw(model: Model, maps: readonly Heatmap[], options: HeatmapComm
     const title = promptTitle(map.prompt, tokenizer)
     return heatmapFigure(map, title, `${model.name}, ${says(map.base)}; ${cutOf(map)}`)
   })
-  await saveFigure(stack(...figures.map(heatmapSpec)), options)
+  await saveFigure(stack(...figures.map((figure) => heatmapSpec(figure))), options)
   if (options.json) {
     print(JSON.stringify(maps.map((map) => heatmapJson(model, map, tokenizer, options.id !== undefined))))
     return

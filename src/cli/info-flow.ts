@@ -9,13 +9,12 @@ import {
   infoFlowSubtitle,
   parseFlows,
 } from '../experiments/info-flow.js'
-import { defaultWindow } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
 import type { CurvesFigure } from '../figures/data.js'
 import { drawCurves } from '../figures/terminal.js'
-import { windowStarts } from '../knockout/knockout.js'
+import { defaultWindow, windowStarts } from '../knockout/knockout.js'
 import type { Model } from '../model.js'
-import { type ChosenFacts, chooseFacts, type FactOptions, withFactOptions } from './facts.js'
+import { type ChosenFacts, chooseFacts, type FactOptions, noteUnusable, withFactOptions } from './facts.js'
 import {
   type FigureOptions,
   type ModelOptions,
@@ -55,6 +54,7 @@ export function infoFlowCommand(program: Command): void {
         const chosen = await withProgress('evaluate', (onProgress) =>
           chooseFacts(model, options, { onProgress }),
         )
+        noteUnusable(options.data, chosen.drawn, chosen.unusable, model.name)
         if (chosen.prompts.length < options.limit)
           note(`only ${chosen.prompts.length} facts are ${options.unknown ? 'there' : 'known to the model'}`)
         const result = await withProgress('info-flow', (onProgress) =>

@@ -1,7 +1,7 @@
 /** One prompt, seen whole: its heatmap and its information-flow curves. */
 
 import type { Prediction } from '../knockout/head.js'
-import { windowStarts } from '../knockout/knockout.js'
+import { defaultWindow, windowStarts } from '../knockout/knockout.js'
 import type { Model, SweepSettings } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
 import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
@@ -33,11 +33,6 @@ export interface Trace {
   readonly infoFlow: InfoFlow
 }
 
-/** The paper's window of 9 layers; a third of the layers in models of fewer than 24. */
-export function defaultWindow(nLayers: number): number {
-  return nLayers >= 24 ? 9 : Math.max(1, Math.round(nLayers / 3))
-}
-
 /**
  * A prompt in the model's tokens; without an answer, the model's own first choice is the answer.
  * @throws InputError when the subject is not exactly once in the prompt, or the answer is empty
@@ -60,6 +55,7 @@ export async function prepare(
     ids,
     subject: subjectPositions(tokens, prompt, subject, '--subject'),
     answer: top,
+    answerIds: [top],
   }
 }
 

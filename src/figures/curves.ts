@@ -1,11 +1,15 @@
-import stringWidth from 'string-width'
 import { type CurvesFigure, checkCurves } from './data.js'
-import { CONFIG, header, PALETTE, ticks, type VegaLiteSpec, windowTitle } from './style.js'
+import { legendColumns } from './layout.js'
+import { COLORS, configOf, DEFAULT_LOOK, type Look, MEASURES, type Size } from './look.js'
+import { header, rounded, SHAPES, ticks, type VegaLiteSpec, windowTitle } from './style.js'
 import { visibleText } from './text.js'
 
-const WIDTH = 520
-const HEIGHT = 300
-const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down', 'triangle-right']
+/** Size of the plot; in print it leaves 46 pixels to the y axis. */
+const PLOTS: Record<Size, { width: number; height: number }> = {
+  column: { width: 270, height: 165 },
+  page: { width: 360, height: 210 },
+  screen: { width: 520, height: 300 },
+}
 
 /**
  * The info-flow figure: for each knockout, the mean relative change of the answer's probability over the first layer
@@ -13,85 +17,76 @@ const SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle
  *
  * @throws InputError when the figure cannot be drawn: see {@link checkCurves}
  */
-export function curvesSpec(figure: CurvesFigure): VegaLiteSpec {
+export function curvesSpec(figure: CurvesFigure, look: Look = DEFAULT_LOOK): VegaLiteSpec {
   checkCurves(figure)
+  const { palette, rule } = COLORS[look.theme]
+  const { line, marker } = MEASURES[look.size]
+  const { width, height } = PLOTS[look.size]
+  const print = look.size !== 'screen'
   const lastStart = figure.nLayers - figure.window
   // A marker on every window of a deep model would hide the lines.
   const markEvery = Math.ceil((lastStart + 1) / 16)
   const labels = figure.curves.map((curve) => visibleText(curve.label))
-  const rows = figure.curves.flatMap((curve, c) =>
-    curve.points.map((point) => ({
-      ...point,
-      curve: labels[c],
-      marked: point.firstLayer % markEvery === 0,
-      layers: `${point.firstLayer}-${point.firstLayer + figure.window - 1}`,
-    })),
-  )
   const x = {
-    field: 'firstLayer',
+    field: 'first_layer',
     type: 'quantitative',
-    scale: { domain: lastStart > 0 ? [0, lastStart] : [-1, 1], nice: false, padding: 8 },
+    scale: { domain: lastStart > 0 ? [0, lastStart] : [-1, 1], nice: false, padding: print ? 5 : 8 },
     axis: {
       title: windowTitle(figure.window),
       values: ticks(0, lastStart, 12, 1),
       grid: false,
       labelFlush: false,
     },
-  } as const
-  const widest = Math.max(...labels.map((label) => stringWidth(label)))
-  const columns = Math.min(3, Math.max(1, Math.floor(WIDTH / (widest * 7.2 + 40))))
-  const color = {
+  }
+  const y = { type: 'quantitative', title: visibleText(figure.yLabel) }
+  const byCurve = (range: readonly string[]) => ({
     field: 'curve',
     type: 'nominal',
     title: null,
-    legend: { orient: 'bottom', columns, labelLimit: WIDTH, symbolSize: 70, symbolOpacity: 1 },
-    scale: { domain: labels, range: labels.map((_, c) => PALETTE[c % PALETTE.length]) },
-  } as const
-  const shape = {
-    field: 'curve',
-    type: 'nominal',
-    title: null,
-    legend: { orient: 'bottom', columns, labelLimit: WIDTH, symbolSize: 70, symbolOpacity: 1 },
-    scale: { domain: labels, range: labels.map((_, c) => SHAPES[c % SHAPES.length]) },
-  } as const
+    legend: {
+      orient: 'bottom',
+      columns: Math.min(3, legendColumns(labels, width, look)),
+      labelLimit: width,
+      symbolSize: print ? 40 : 70,
+      symbolOpacity: 1,
+    },
+    scale: { domain: labels, range: labels.map((_, c) => range[c % range.length]) },
+  })
+  const color = byCurve(palette)
 
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     description: visibleText(figure.title),
-    title: header(figure, WIDTH),
-    width: WIDTH,
-    height: HEIGHT,
-    data: { values: rows },
+    title: header(figure, width, look),
+    width,
+    height,
+    data: { values: rowsOf(figure) },
     layer: [
       {
-        data: { values: [{ zero: 0 }] },
-        mark: { type: 'rule', color: '#999999', strokeDash: [4, 3] },
-        encoding: { y: { field: 'zero', type: 'quantitative' } },
+        data: { values: [{}] },
+        mark: { type: 'rule', color: rule, strokeDash: [4, 3], strokeWidth: print ? 0.6 : 1 },
+        encoding: { y: { datum: 0, ...y } },
       },
       {
-        mark: { type: 'area', opacity: 0.16, aria: false },
+        mark: { type: 'area', opacity: look.theme === 'dark' ? 0.22 : 0.16, aria: false },
+        encoding: { x, y: { field: 'low', ...y }, y2: { field: 'high' }, color },
+      },
+      {
+        mark: { type: 'line', strokeWidth: line, aria: false },
+        encoding: { x, y: { field: 'mean', ...y }, color },
+      },
+      {
+        transform: [{ filter: `datum.first_layer % ${markEvery} === 0` }],
+        mark: { type: 'point', filled: true, opacity: 1, size: marker, aria: false },
         encoding: {
           x,
-          y: { field: 'low', type: 'quantitative', title: visibleText(figure.yLabel) },
-          y2: { field: 'high' },
+          y: { field: 'mean', ...y },
           color,
-        },
-      },
-      {
-        mark: { type: 'line', strokeWidth: 2, aria: false },
-        encoding: { x, y: { field: 'mean', type: 'quantitative' }, color },
-      },
-      {
-        transform: [{ filter: 'datum.marked' }],
-        mark: { type: 'point', filled: true, opacity: 1, size: 46, aria: false },
-        encoding: {
-          x,
-          y: { field: 'mean', type: 'quantitative' },
-          color,
-          shape,
+          shape: byCurve(SHAPES),
           tooltip: [
             { field: 'curve', type: 'nominal', title: 'knockout' },
-            { field: 'layers', type: 'nominal', title: 'layers' },
+            { field: 'first_layer', type: 'quantitative', title: 'first layer' },
+            { field: 'last_layer', type: 'quantitative', title: 'last layer' },
             { field: 'mean', type: 'quantitative', title: 'mean', format: '.2f' },
             { field: 'low', type: 'quantitative', title: '95 % low', format: '.2f' },
             { field: 'high', type: 'quantitative', title: '95 % high', format: '.2f' },
@@ -101,8 +96,29 @@ export function curvesSpec(figure: CurvesFigure): VegaLiteSpec {
       },
     ],
     config: {
-      ...CONFIG,
-      axisY: { domain: false, ticks: false, labelPadding: 8, titlePadding: 12 },
+      ...configOf(look),
+      axisY: {
+        domain: false,
+        ticks: false,
+        grid: true,
+        labelPadding: print ? 4 : 8,
+        titlePadding: print ? 4 : 12,
+      },
     },
-  }
+  } as unknown as VegaLiteSpec
+}
+
+/** The data behind the figure: a row for each window of each curve. */
+function rowsOf({ curves, window }: CurvesFigure): object[] {
+  return curves.flatMap(({ label, points }) =>
+    points.map(({ firstLayer, mean, low, high, n }) => ({
+      curve: visibleText(label),
+      first_layer: firstLayer,
+      last_layer: firstLayer + window - 1,
+      mean: rounded(mean),
+      low: rounded(low),
+      high: rounded(high),
+      n,
+    })),
+  )
 }

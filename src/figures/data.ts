@@ -34,20 +34,24 @@ export interface CurvesFigure {
   yLabel: string
 }
 
-/** A heatmap figure: what cutting each token from the target does, for each window, on one prompt. */
-export interface HeatmapFigure {
+/** What cutting each token from the target does, for each window, on one prompt. */
+export interface HeatmapData {
+  /** The prompt's tokens, first to last; equal tokens stay separate rows. */
+  readonly tokens: readonly string[]
+  /** Positions of the subject's tokens. */
+  readonly subject: readonly number[]
+  /** Layers of the model. */
+  readonly nLayers: number
+  /** Layers of a window. */
+  readonly window: number
+  /** Change of p(answer), [token][window start]: [tokens, nLayers - window + 1]. */
+  readonly values: readonly (readonly number[])[]
+}
+
+/** A heatmap figure; changes are relative, in percent. */
+export interface HeatmapFigure extends HeatmapData {
   title: string
   subtitle?: string
-  /** The prompt's tokens, first to last; equal tokens stay separate rows. */
-  tokens: string[]
-  /** Positions of the subject's tokens. */
-  subject: number[]
-  /** Layers of the model. */
-  nLayers: number
-  /** Layers of a window. */
-  window: number
-  /** Relative change of p(answer) in percent, [token][window start]: [tokens, nLayers - window + 1]. */
-  values: number[][]
 }
 
 /**
@@ -81,43 +85,58 @@ export function checkCurves(figure: CurvesFigure): void {
 }
 
 /**
- * Check that a heatmap figure can be drawn.
+ * Check that a heatmap can be drawn.
  *
+ * @param at where it stands in the figure
  * @throws InputError when there is no token, a subject position is not a token, `values` is not
  *   [tokens, nLayers - window + 1] or holds a number that is not finite
  */
-export function checkHeatmap(figure: HeatmapFigure): void {
-  checkWindow(figure)
+export function checkHeatmap(figure: HeatmapData, at = ''): void {
+  checkWindow(figure, at)
   const { tokens, values, subject } = figure
   const nWindows = figure.nLayers - figure.window + 1
-  if (tokens.length === 0) throw fault('tokens', 'must not be empty', [], 'give the tokens of a prompt')
+  if (tokens.length === 0) throw fault(`${at}tokens`, 'must not be empty', [], 'give the tokens of a prompt')
   const stray = subject.find((position) => !Number.isInteger(position) || tokens[position] === undefined)
   if (stray !== undefined) {
-    throw fault('subject', `must hold positions within 0..${tokens.length - 1}`, stray, 'count from 0')
+    throw fault(`${at}subject`, `must hold positions within 0..${tokens.length - 1}`, stray, 'count from 0')
   }
   if (values.length !== tokens.length) {
-    throw fault('values', `must have one row per token (${tokens.length})`, values.length, 'add or drop rows')
+    const rule = `must have one row per token (${tokens.length})`
+    throw fault(`${at}values`, rule, values.length, 'add or drop rows')
   }
   for (const [t, row] of values.entries()) {
     if (row.length !== nWindows) {
       const rule = `must have one number per window (nLayers - window + 1 = ${nWindows})`
-      throw fault(`values[${t}]`, rule, row.length, 'check window and nLayers')
+      throw fault(`${at}values[${t}]`, rule, row.length, 'check window and nLayers')
     }
     const w = row.findIndex((value) => !Number.isFinite(value))
-    if (w >= 0) throw fault(`values[${t}][${w}]`, 'must be finite', row[w], 'draw prompts with p(answer) > 0')
+    if (w >= 0) {
+      throw fault(`${at}values[${t}][${w}]`, 'must be finite', row[w], 'draw prompts with p(answer) > 0')
+    }
   }
 }
 
-function checkWindow({ nLayers, window }: { nLayers: number; window: number }): void {
+function checkWindow({ nLayers, window }: { nLayers: number; window: number }, at = ''): void {
   if (!Number.isInteger(nLayers) || nLayers < 1) {
-    throw fault('nLayers', 'must be a positive integer', nLayers, 'give the number of layers of the model')
+    throw fault(
+      `${at}nLayers`,
+      'must be a positive integer',
+      nLayers,
+      'give the number of layers of the model',
+    )
   }
   if (!Number.isInteger(window) || window < 1 || window > nLayers) {
-    throw fault('window', `must be an integer within 1..${nLayers}`, window, 'give the layers of a window')
+    throw fault(
+      `${at}window`,
+      `must be an integer within 1..${nLayers}`,
+      window,
+      'give the layers of a window',
+    )
   }
 }
 
-function fault(where: string, rule: string, value: unknown, cure: string): InputError {
+/** What is wrong with a figure's data. */
+export function fault(where: string, rule: string, value: unknown, cure: string): InputError {
   const got = typeof value === 'number' ? String(value) : show(value)
   return new InputError(`figure.${where}: ${rule}, got ${got}; ${cure}`)
 }

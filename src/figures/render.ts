@@ -1,38 +1,49 @@
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { Resvg, type ResvgRenderOptions } from '@resvg/resvg-js'
-import { parse, View } from 'vega'
+import { parse, textMetrics, View } from 'vega'
 import { compile } from 'vega-lite'
+import { embedFonts, FAMILY, fontFile } from './fonts.js'
+import { MEASURES } from './look.js'
+import { textWidth } from './metrics.js'
 import type { VegaLiteSpec } from './style.js'
 
-const MARGIN = 10
-
 /**
- * Draw a figure as a stand-alone SVG document, without a DOM.
+ * Draw a figure as a stand-alone SVG document, without a DOM. The glyphs of its texts are inside (DejaVu Sans, see
+ * {@link embedFonts}), so it looks the same in every browser and program that reads web fonts, as an `<img>` too.
  *
- * Without a canvas Vega only estimates how wide text is; so the picture is cut to what DejaVu Sans, the first font it
- * names, really covers, with an even margin.
+ * The picture is cut to what is drawn, with an even margin (the padding that the spec asks for).
  */
 export async function toSvg(spec: VegaLiteSpec): Promise<string> {
+  measureText()
   const view = new View(parse(compile(spec).spec), { renderer: 'none' })
   try {
-    return cropped(await view.toSVG())
+    const padding = spec.config?.padding
+    const margin = typeof padding === 'number' ? padding : MEASURES.screen.margin
+    return await embedFonts(cropped(await view.toSVG(), margin))
   } finally {
     view.finalize()
   }
 }
 
+/** Without a canvas Vega takes every character to be 0.8 em wide, unless it is told how wide text is. */
+function measureText(): void {
+  textMetrics.width = ({ fontSize = 11, fontWeight, limit }, text) => {
+    const width = textWidth(String(text ?? '').trim(), fontSize, fontWeight === 'bold' ? 'bold' : 'normal')
+    return limit && limit > 0 ? Math.min(limit, width) : width
+  }
+}
+
 /**
- * Draw an SVG, as {@link toSvg} makes it, as a PNG on white.
+ * Draw an SVG, as {@link toSvg} makes it, as a PNG on the SVG's own background.
  *
  * Text is drawn in the DejaVu Sans that ships with factflow, so the picture is the same on every machine. Only text in
  * scripts that this font lacks (Chinese, Japanese, Korean, Indic...) is drawn in the machine's own fonts; without
  * such a font it shows as empty boxes.
  *
- * @param scale pixels of the PNG per pixel of the SVG
+ * @param scale pixels of the PNG per pixel of the SVG, of which 96 are an inch: 3.125 makes 300 a printed inch
  */
 export function toPng(svg: string, { scale = 2 }: { scale?: number } = {}): Uint8Array {
-  const options = { ...fontOptions(svg), background: 'white', fitTo: { mode: 'zoom', value: scale } } as const
+  const background = BACKGROUND.exec(svg)?.groups?.fill ?? 'white'
+  const options = { ...fontOptions(svg), background, fitTo: { mode: 'zoom', value: scale } } as const
   return new Resvg(svg, options).render().asPng()
 }
 
@@ -59,28 +70,31 @@ const UNCOVERED = new RegExp(
 )
 
 function fontOptions(svg: string): Pick<ResvgRenderOptions, 'font'> {
-  const folder = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf')
-  const family = 'DejaVu Sans'
   return {
     font: {
       loadSystemFonts: UNCOVERED.test(svg),
-      fontFiles: ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) => join(folder, file)),
-      defaultFontFamily: family,
-      sansSerifFamily: family,
+      fontFiles: [fontFile('normal'), fontFile('bold')],
+      defaultFontFamily: FAMILY,
+      sansSerifFamily: FAMILY,
     },
   }
 }
 
-function cropped(svg: string): string {
+/** What Vega paints first: the whole figure in the colour of the background. */
+const BACKGROUND = /<rect (?:x="[^"]*" y="[^"]*" )?width="[^"]*" height="[^"]*" fill="(?<fill>[^"]*)"\/>/
+
+function cropped(svg: string, margin: number): string {
   const sized = / width="[^"]*" height="[^"]*" viewBox="[^"]*"/
-  const background = /<rect width="[^"]*" height="[^"]*" fill="white"\/>/
-  // What Vega draws without fill or stroke spans its own estimates: not part of the picture.
-  const visible = svg.replace(background, '').replaceAll(/<path class="background"[^>]*\/>/g, '')
+  // What Vega draws without fill or stroke spans more than is to be seen: not part of the picture.
+  const visible = svg.replace(BACKGROUND, '').replaceAll(/<path class="background"[^>]*\/>/g, '')
   const box = new Resvg(visible, fontOptions(svg)).getBBox()
   if (box === undefined) return svg
-  const [x, y] = [box.x - MARGIN, box.y - MARGIN].map(Math.floor)
-  const [width, height] = [box.x + box.width + MARGIN - x, box.y + box.height + MARGIN - y].map(Math.ceil)
+  const [x, y] = [box.x - margin, box.y - margin].map(Math.floor)
+  const [width, height] = [box.x + box.width + margin - x!, box.y + box.height + margin - y!].map(Math.ceil)
   return svg
     .replace(sized, ` width="${width}" height="${height}" viewBox="${x} ${y} ${width} ${height}"`)
-    .replace(background, `<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="white"/>`)
+    .replace(
+      BACKGROUND,
+      (_, fill) => `<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${fill}"/>`,
+    )
 }

@@ -1,34 +1,22 @@
-import type { Config, TopLevelSpec } from 'vega-lite'
+import type { TopLevelSpec } from 'vega-lite'
+import { COLORS, configOf, DEFAULT_LOOK, type Look, MEASURES } from './look.js'
+import { textWidth, type Weight } from './metrics.js'
 import { wrap } from './text.js'
 
 /** A Vega-Lite 6 specification, data included. */
 export type VegaLiteSpec = TopLevelSpec
 
-/** Verdana has nearly the proportions of DejaVu Sans, which the PNGs are drawn with: a browser keeps the layout. */
-export const FONT = 'DejaVu Sans, Verdana, Geneva, sans-serif'
+export const { palette: PALETTE, diverging: DIVERGING } = COLORS.light
 
-/** The colour of text and axes. */
-export const INK = '#333333'
-
-/** Okabe and Ito's colour-blind-safe colours (2008), the ones that read best on white first. */
-export const PALETTE = [
-  '#0072B2',
-  '#D55E00',
-  '#009E73',
-  '#CC79A7',
-  '#E69F00',
-  '#56B4E9',
-  '#000000',
-  '#F0E442',
-]
-
-/**
- * ColorBrewer's 11-class RdBu, from probability lost (red) over no change (near white) to probability gained (blue);
- * colour-blind safe.
- */
-export const DIVERGING = [
-  ...['#67001f', '#b2182b', '#d6604d', '#f4a582', '#fddbc7', '#f7f7f7'],
-  ...['#d1e5f0', '#92c5de', '#4393c3', '#2166ac', '#053061'],
+/** The markers of lines, in the order of the palette's colours; one fewer, so that pairs come again only after 56. */
+export const SHAPES = [
+  'circle',
+  'square',
+  'triangle-up',
+  'diamond',
+  'cross',
+  'triangle-down',
+  'triangle-right',
 ]
 
 /** The title of the colour scale: the quantity and its unit. */
@@ -47,14 +35,15 @@ function roundUp(value: number): number {
 }
 
 /**
- * Where the diverging colour scale ends: colours run over [-limit, limit] percent, 0 in the middle.
+ * Where the diverging colour scale ends: colours run over [-limit, limit], 0 in the middle.
  *
- * The largest magnitude, rounded up, but at least 1 % (so that rounding noise stays white) and at most 100 %: nothing
- * loses more than 100 %, so a gain beyond +100 % takes the last colour instead of washing out every loss.
+ * The largest magnitude, rounded up, but at least `least` (so that rounding noise stays white) and at most `most`:
+ * nothing loses more than 100 %, so a gain beyond +100 % takes the last colour instead of washing out every loss. The
+ * defaults are of changes in percent.
  */
-export function colorLimit(values: readonly (readonly number[])[]): number {
+export function colorLimit(values: readonly (readonly number[])[], least = 1, most = 100): number {
   const largest = values.flat().reduce((max, value) => Math.max(max, Math.abs(value)), 0)
-  return Math.min(100, roundUp(Math.max(1, largest)))
+  return Math.min(most, roundUp(Math.max(least, largest)))
 }
 
 /**
@@ -76,42 +65,34 @@ export function ticks(low: number, high: number, max: number, minStep = 0): numb
   }
 }
 
-/** Vega-Lite settings that every figure shares: type, thin grey axes, no frame. */
-export const CONFIG = {
-  background: 'white',
-  font: FONT,
-  padding: 10,
-  view: { stroke: null },
-  title: {
-    anchor: 'start',
-    fontSize: 14,
-    fontWeight: 'bold',
-    subtitleFontSize: 12,
-    subtitleColor: INK,
-    offset: 12,
-  },
-  axis: {
-    labelFontSize: 11,
-    titleFontSize: 12,
-    titleFontWeight: 'normal',
-    titlePadding: 8,
-    labelColor: INK,
-    titleColor: INK,
-    domainColor: INK,
-    tickColor: INK,
-    gridColor: '#e6e6e6',
-  },
-  legend: {
-    labelFontSize: 12,
-    titleFontSize: 12,
-    titleFontWeight: 'normal',
-    labelColor: INK,
-    titleColor: INK,
-  },
-} satisfies Config
+/** The settings of the default look. */
+export const CONFIG = configOf(DEFAULT_LOOK)
 
 /** The head of a figure: texts made visible and broken into lines that fit above a plot `width` pixels wide. */
-export function header(figure: { title: string; subtitle?: string }, width: number) {
-  const subtitle = figure.subtitle ? wrap(figure.subtitle, Math.floor(width / 7)) : undefined
-  return { text: wrap(figure.title, Math.floor(width / 9.5)), frame: 'group' as const, subtitle }
+export function header(
+  figure: { title: string; subtitle?: string },
+  width: number,
+  { size }: Look = DEFAULT_LOOK,
+) {
+  const { heading, subtitle } = MEASURES[size]
+  const lines = (text: string, px: number, weight: Weight) =>
+    wrap(text, width, (part) => textWidth(part, px, weight))
+  return {
+    text: lines(figure.title, heading, 'bold'),
+    frame: 'group' as const,
+    subtitle: figure.subtitle ? lines(figure.subtitle, subtitle, 'normal') : undefined,
+  }
+}
+
+/** A value as it stands in a figure's data: six digits are more than are seen. */
+export function rounded(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Number(value.toPrecision(6))
+}
+
+/** The least and the largest of some values, at least one. */
+export function extent(values: readonly number[]): [number, number] {
+  return values.reduce<[number, number]>(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [values[0]!, values[0]!],
+  )
 }

@@ -99,7 +99,7 @@ function cell(share: number, cellWidth: number, colors: Colors): { text: string;
 }
 
 /** What the colours, or the characters, mean. */
-function scale(values: number[][], limit: number, colors: Colors): string[] {
+function scale(values: readonly (readonly number[])[], limit: number, colors: Colors): string[] {
   const end = values.some((row) => row.some((value) => value > limit)) ? `≥ +${limit}` : `+${limit}`
   if (colors > 16) {
     const bar = Array.from({ length: BAR }, (_, i) => cell((2 * i) / (BAR - 1) - 1, 1, colors))

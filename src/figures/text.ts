@@ -38,16 +38,19 @@ export function rowLabel(token: string, inSubject: boolean, max: number): string
   return inSubject ? `${truncate(visibleToken(token), max - 1)}*` : truncate(visibleToken(token), max)
 }
 
-/** Cut a text to at most `max` terminal columns, `…` at the end of what was cut; never splits a grapheme. */
-export function truncate(text: string, max: number): string {
-  return stringWidth(text) <= max ? text : `${head(text, max - 1)}…`
+/**
+ * Cut a text to at most `max` terminal columns (or whatever `measure` counts), `…` at the end of what was cut; never
+ * splits a grapheme.
+ */
+export function truncate(text: string, max: number, measure: (text: string) => number = stringWidth): string {
+  return measure(text) <= max ? text : `${head(text, max - measure('…'), measure)}…`
 }
 
-/** The longest start of a text that takes at most `max` columns. */
-function head(text: string, max: number): string {
+/** The longest start of a text that is at most `max` wide. */
+function head(text: string, max: number, measure: (text: string) => number): string {
   let kept = ''
   for (const { segment } of graphemes.segment(text)) {
-    if (stringWidth(kept + segment) > max) break
+    if (measure(kept + segment) > max) break
     kept += segment
   }
   return kept
@@ -59,23 +62,25 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
   return align === 'left' ? text + fill : fill + text
 }
 
-/** Break a text, made visible, into lines of at most `max` columns (at least 8), at spaces where there are any. */
-export function wrap(text: string, max: number): string[] {
+/**
+ * Break a text, made visible, into lines of at most `max`, after spaces and hyphens where there are any. `max` counts
+ * terminal columns, or whatever `measure` does; a character that is wider stays whole.
+ */
+export function wrap(text: string, max: number, measure: (text: string) => number = stringWidth): string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of visibleText(text).split(' ')) {
-    const joined = line === '' ? word : `${line} ${word}`
-    if (stringWidth(joined) <= max) {
-      line = joined
+  for (const part of visibleText(text).split(/(?<=[ -])/)) {
+    if (measure((line + part).trimEnd()) <= max) {
+      line += part
       continue
     }
-    if (line !== '') lines.push(line)
-    line = word
-    while (stringWidth(line) > max) {
-      const start = head(line, max)
+    if (line !== '') lines.push(line.trimEnd())
+    line = part
+    while (measure(line.trimEnd()) > max) {
+      const start = head(line, max, measure) || line
       lines.push(start)
       line = line.slice(start.length)
     }
   }
-  return [...lines, line]
+  return [...lines, line.trimEnd()]
 }

@@ -2,7 +2,7 @@
 import { Tensor } from 'onnxruntime-common'
 import { InputError } from '../errors.js'
 import type { ModelSpec } from '../models/architecture.js'
-import { combine } from '../models/head.js'
+import { combine, type PartTop, type TokenProb, topTokens } from '../models/head.js'
 import type { Session, Tensors } from '../runtime/runtime.js'
 import type { ModelSessions } from './sessions.js'
 
@@ -16,6 +16,8 @@ export interface Prediction {
   readonly rank: number
   /** The most probable token. */
   readonly top: number
+  /** The most probable tokens, `top` first, of equal ones the lower id, when asked for. */
+  readonly topK?: readonly TokenProb[]
   /** The whole next-token distribution, `[vocabSize]`, when asked for. */
   readonly probs?: Float32Array
 }
@@ -38,6 +40,8 @@ export interface Arrived {
 export interface HeadOptions {
   /** Give whole distributions back. */
   readonly probs: boolean
+  /** How many of the most probable tokens to give back, at most the whole vocabulary; default none. */
+  readonly topK?: number
   /** Rows that the head handles at once. */
   readonly headRows: number
   readonly signal?: AbortSignal
@@ -50,6 +54,7 @@ interface Piece {
   readonly normed: Tensors
   /** Outputs of the parts of the unembedding that are done. */
   readonly summaries: Float32Array[]
+  readonly tops: PartTop[]
   readonly logits: Float32Array[]
 }
 
@@ -63,11 +68,18 @@ export async function askHead(
   batches: readonly Arrived[],
   options: HeadOptions,
 ): Promise<Prediction[][]> {
+  const { topK = 0 } = options
+  const fetches = [
+    'summary',
+    ...(topK > 0 ? ['topLogits', 'topTokens'] : []),
+    ...(options.probs ? ['logits'] : []),
+  ]
   const pieces: Piece[][] = []
   await sessions.withFinalNorm(async (session) => {
     for (const batch of batches) pieces.push(await norm(spec, session, batch, options.headRows))
   })
   for (const part of spec.headParts) {
+    const k = Math.min(topK, part.count)
     await sessions.withHeadPart(part, async (session) => {
       for (const piece of pieces.flat()) {
         options.signal?.throwIfAborted()
@@ -75,14 +87,22 @@ export async function askHead(
           const token = (question.answer ?? 0) - part.first
           return token >= 0 && token < part.count ? token : -1
         })
-        const feeds = { ...piece.normed, answer: new Tensor('int32', answer, [answer.length, 1]) }
-        const out = await session.run(feeds, options.probs ? ['summary', 'logits'] : ['summary'])
+        const feeds = {
+          ...piece.normed,
+          answer: new Tensor('int32', answer, [answer.length, 1]),
+          k: new Tensor('int64', BigInt64Array.of(BigInt(k)), [1]),
+        }
+        const out = await session.run(feeds, fetches)
         piece.summaries.push(out.summary!.data as Float32Array)
+        if (k > 0) {
+          const logits = out.topLogits!.data as Float32Array
+          piece.tops.push({ k, logits, tokens: out.topTokens!.data as Int32Array })
+        }
         if (options.probs) piece.logits.push(out.logits!.data as Float32Array)
       }
     })
   }
-  return pieces.map((own) => own.flatMap((piece) => predictions(spec, piece, options.probs)))
+  return pieces.map((own) => own.flatMap((piece) => predictions(spec, piece, options)))
 }
 
 /** The final norm of a batch's rows, in pieces. */
@@ -107,14 +127,19 @@ async function norm(
       },
       ['hidden', 'answerLogit'],
     )
-    pieces.push({ questions: some, normed, summaries: [], logits: [] })
+    pieces.push({ questions: some, normed, summaries: [], tops: [], logits: [] })
   }
   return pieces
 }
 
-function predictions(spec: ModelSpec, { questions, summaries, logits }: Piece, probs: boolean): Prediction[] {
+function predictions(
+  spec: ModelSpec,
+  { questions, summaries, tops, logits }: Piece,
+  { probs, topK = 0 }: HeadOptions,
+): Prediction[] {
   return questions.map(({ answer }, i) => {
-    const { logProb, rank, top } = combine(spec.headParts, summaries, i, answer ?? 0)
+    const whole = combine(spec.headParts, summaries, i, answer ?? 0)
+    const { logProb, rank, top } = whole
     if (Number.isNaN(logProb)) {
       throw new InputError(
         `${spec.name}: the model must give finite logits, got NaN; its weights are damaged, download them again`,
@@ -126,6 +151,7 @@ function predictions(spec: ModelSpec, { questions, summaries, logits }: Piece, p
       prob: known ? Math.exp(logProb) : Number.NaN,
       rank: known ? rank : Number.NaN,
       top,
+      ...(topK > 0 && { topK: topTokens(spec.headParts, tops, i, topK, whole) }),
       ...(probs && { probs: softmax(logits, i, spec) }),
     }
   })

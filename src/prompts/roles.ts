@@ -68,24 +68,38 @@ export function rolePositions(role: Role, prompt: { length: number; subject: rea
   }
 }
 
+/** Where a text that is not empty stands in a prompt: all its offsets in UTF-16 code units, overlapping ones too. */
+export function occurrences(prompt: string, subject: string): number[] {
+  const found: number[] = []
+  for (let at = prompt.indexOf(subject); at >= 0; at = prompt.indexOf(subject, at + 1)) found.push(at)
+  return found
+}
+
 /**
  * Where a subject stands in its prompt: `[start, end)` in UTF-16 code units, without white space at its ends.
  *
  * @param where names the fact or the argument, for errors
- * @throws InputError when the subject is empty, is not in the prompt, or is there more than once
+ * @param known where it starts, if that is known; otherwise it is searched
+ * @throws InputError when the subject is empty, is not in the prompt (at `known`), or, searched, is there more than once
  */
-export function findSubject(prompt: string, subject: string, where: string): { start: number; end: number } {
+export function findSubject(
+  prompt: string,
+  subject: string,
+  where: string,
+  known?: number,
+): { start: number; end: number } {
   const visible = subject.trim()
   if (visible === '') {
     throw new InputError(
       `${where}: subject must not be empty, got ${show(subject)}; give the words of the prompt that it is about`,
     )
   }
-  const found: number[] = []
-  for (let at = prompt.indexOf(subject); at >= 0; at = prompt.indexOf(subject, at + 1)) found.push(at)
+  const all = occurrences(prompt, subject)
+  const found = known === undefined ? all : all.filter((at) => at === known)
   if (found.length === 0) {
+    const place = known === undefined ? '' : ` at character ${known}`
     throw new InputError(
-      `${where}: subject must stand in the prompt, got subject ${show(subject)} and prompt ${show(prompt, 120)}; spell it as the prompt does`,
+      `${where}: subject must stand in the prompt${place}, got subject ${show(subject)} and prompt ${show(prompt, 120)}; spell it as the prompt does`,
     )
   }
   if (found.length > 1) {
@@ -106,14 +120,16 @@ export function findSubject(prompt: string, subject: string, where: string): { s
  *
  * @param tokens the tokens of the whole prompt
  * @param where names the fact or the argument, for errors
- * @throws InputError when the subject is empty, is not in the prompt, or is there more than once
+ * @param known where the subject starts, as for `findSubject`
+ * @throws InputError as `findSubject` does
  */
 export function subjectPositions(
   tokens: readonly Token[],
   prompt: string,
   subject: string,
   where = 'subject',
+  known?: number,
 ): number[] {
-  const { start, end } = findSubject(prompt, subject, where)
+  const { start, end } = findSubject(prompt, subject, where, known)
   return tokens.flatMap((token, position) => (token.start < end && token.end > start ? [position] : []))
 }

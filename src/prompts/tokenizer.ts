@@ -82,13 +82,13 @@ export class Tokenizer {
   }
 
   /**
-   * The id of the token that comes after a prompt when the text goes on with `continuation`: the first one that the
-   * encoding of both together has after the prompt's own. Where one token would span the border, that token cannot
-   * follow the prompt's; then it is the first token of the continuation alone, with nothing put in front.
+   * The ids of the tokens that come after a prompt when the text goes on with `continuation`, one or more: those that
+   * the encoding of both together has after the prompt's own. Where one token would span the border, that token cannot
+   * follow the prompt's; then they are the tokens of the continuation alone, with nothing put in front.
    *
    * @throws InputError when the continuation is empty or the vocabulary has no token for a byte of the text
    */
-  idAfter(prompt: string, continuation: string): number {
+  idsAfter(prompt: string, continuation: string): number[] {
     if (continuation === '') {
       throw new InputError(
         `${this.#where}: what follows a prompt must have a token, got ""; give the text that continues it`,
@@ -97,7 +97,12 @@ export class Tokenizer {
     const before = this.#encode(prompt, true)
     const whole = this.#encode(prompt + continuation, true)
     const kept = before.every(({ id }, i) => whole[i]?.id === id) && whole.length > before.length
-    return (kept ? whole[before.length] : this.#encode(continuation, false)[0]).id
+    return (kept ? whole.slice(before.length) : this.#encode(continuation, false)).map(({ id }) => id)
+  }
+
+  /** The first of `idsAfter`: the token that comes next. */
+  idAfter(prompt: string, continuation: string): number {
+    return this.idsAfter(prompt, continuation)[0]
   }
 
   /**

@@ -8,13 +8,18 @@ import { InputError, show } from '../errors.js'
 /**
  * Write a file under a temporary name beside it, then rename it: readers never see half of it. A symbolic link stays,
  * and what it points to is replaced.
+ * @param data what is in it, or what writes it to the path that it is given
  * @throws InputError when the path is something else than a file, or cannot be written to
  */
-export async function writeWhole(path: string, data: string | Uint8Array): Promise<void> {
+export async function writeWhole(
+  path: string,
+  data: string | Uint8Array | ((temporary: string) => Promise<void>),
+): Promise<void> {
   const file = await target(path)
   const temporary = `${file}.${process.pid}.part`
   try {
-    await writeFile(temporary, data)
+    if (typeof data === 'function') await data(temporary)
+    else await writeFile(temporary, data)
     await rename(temporary, file)
   } catch (error) {
     await rm(temporary, { force: true })

@@ -5,7 +5,7 @@ import { FEATURE_CATEGORIES, type FeatureCategory } from '../models/architecture
 import { ROLES, type Role } from '../prompts/roles.js'
 import { identifier, literal } from '../results/database.js'
 import type { Results } from '../results/results.js'
-import { bootstrapInterval, interval, type MeanInterval } from '../results/statistics.js'
+import { bootstrapIntervals, interval, type MeanInterval } from '../results/statistics.js'
 import { type CurvesDefinition, DIMENSIONS, type Dimension } from './study.js'
 
 /** One point of a curve. */
@@ -119,25 +119,38 @@ export async function storedCurves(
       `${where}: where must choose some of the results, got none; factflow results shows what there is`,
     )
   }
+  const values = intervals(found, definition)
   const curves = new Map<string, { at: Record<Dimension, string>; points: StoredPoint[] }>()
-  for (const row of found) {
+  for (const [i, row] of found.entries()) {
     const at = Object.fromEntries(DIMENSIONS.map((one) => [one, row[one] ?? ''])) as Record<Dimension, string>
     const key = JSON.stringify(DIMENSIONS.map((one) => at[one]))
     const curve = curves.get(key) ?? { at, points: [] }
-    const sample = { n: row.n, mean: row.mean, sd: row.sd ?? Number.NaN }
-    const { interval: method, level } = definition
-    curve.points.push({
-      firstLayer: row.first_layer,
-      window: row.width,
-      layers: row.layers,
-      value:
-        method === 'bootstrap'
-          ? bootstrapInterval(row.list ?? [], { level })
-          : interval(sample, method === 'none' ? 't' : method, level),
-    })
+    const { first_layer: firstLayer, width: window, layers } = row
+    curve.points.push({ firstLayer, window, layers, value: values[i]! })
     curves.set(key, curve)
   }
   return [...curves.values()]
+}
+
+interface Sample {
+  readonly n: number
+  readonly mean: number
+  readonly sd: number | null
+  readonly list: readonly number[] | null
+}
+
+function intervals(
+  samples: readonly Sample[],
+  { interval: method, level }: Pick<CurvesDefinition, 'interval' | 'level'>,
+): MeanInterval[] {
+  if (method === 'bootstrap')
+    return bootstrapIntervals(
+      samples.map(({ list }) => list!),
+      { level },
+    )
+  return samples.map(({ n, mean, sd }) =>
+    interval({ n, mean, sd: sd ?? Number.NaN }, method === 'none' ? 't' : method, level),
+  )
 }
 
 /** A curve must not mix: what a figure does not show has one value in each of its curves. */

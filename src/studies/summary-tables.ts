@@ -189,7 +189,7 @@ async function unusableTable(results: Results): Promise<Table> {
     example: string
   }>(`
     SELECT dataset, model, reason, count(*) AS n, min_by(place || ': ' || detail, prompt_id) AS example
-    FROM unusable GROUP BY ALL ORDER BY dataset, n DESC, ALL`)
+    FROM unusable GROUP BY ALL ORDER BY dataset, n DESC, model, reason`)
   return {
     name: 'unusable',
     title: 'What could not be used',

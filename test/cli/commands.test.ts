@@ -32,6 +32,7 @@ describe('help', () => {
       'heatmap',
       'knockout',
       'models',
+      'data',
       'download',
     ])
   })

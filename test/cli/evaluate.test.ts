@@ -1,15 +1,21 @@
 /** `factflow evaluate`: what it prints is what the library computes. */
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readFacts } from '../../src/cli/facts.js'
-import { accuracies, type Evaluation, evaluate } from '../../src/experiments/evaluate.js'
+import {
+  accuracies,
+  type EvaluateSettings,
+  type Evaluation,
+  evaluate,
+} from '../../src/experiments/evaluate.js'
 import { loadModel } from '../../src/load.js'
 import type { Model } from '../../src/model.js'
 import { type Fact, preparePrompt } from '../../src/prompts/facts.js'
 import { shuffled } from '../../src/prompts/sample.js'
 import type { Tokenizer } from '../../src/prompts/tokenizer.js'
-import { refuse, succeed, temporaryFolder } from './command.js'
+import { Database, literal } from '../../src/results/database.js'
+import { factflow, refuse, succeed, temporaryFolder } from './command.js'
 
 /** Probabilities. The same prompts in other batches and threads: float32 sums in another order. */
 const SAME = 5e-6
@@ -39,15 +45,21 @@ beforeAll(async () => {
 
 afterAll(() => model.close())
 
-const evaluated = (some: readonly Fact[]): Promise<Evaluation[]> =>
+const evaluated = (some: readonly Fact[], settings: EvaluateSettings = {}): Promise<Evaluation[]> =>
   evaluate(
     model,
     some.map((fact) => preparePrompt(tokenizer, fact)),
+    settings,
   )
 
 interface Accuracy {
   n: number
   right: number
+  prob: number
+}
+interface Top {
+  id: number
+  text: string
   prob: number
 }
 interface Json extends Accuracy {
@@ -59,7 +71,9 @@ interface Json extends Accuracy {
     correct: boolean
     prob: number
     rank: number
-    top: { id: number; text: string }
+    answerTokens: string[]
+    top: Top[]
+    continuation?: string
   }[]
 }
 
@@ -75,19 +89,30 @@ function expectNear(got: Accuracy, wanted: Accuracy): void {
 describe('--json', () => {
   test('has every prompt of what is held out, in the order of the file, and the accuracies', async () => {
     const got = await json()
-    const wanted = await evaluated(held)
+    const wanted = await evaluated(held, { topK: 5, continuation: 5 })
     expect(got).toMatchObject({ model: MODEL, data: DATA })
-    expect(got.prompts.map(({ id, correct, rank, top }) => ({ id, correct, rank, top }))).toEqual(
-      wanted.map(({ prompt, correct, base }) => ({
+    expect(got.prompts.map(({ prob: _, top: __, ...rest }) => rest)).toEqual(
+      wanted.map(({ prompt, correct, base, continuation }) => ({
         id: prompt.fact.id,
         correct,
         rank: base.rank,
-        top: { id: base.top, text: tokenizer.tokenText(base.top) },
+        answerTokens: prompt.answerIds.map((id) => tokenizer.tokenText(id)),
+        continuation: tokenizer.decode(continuation!),
       })),
     )
-    got.prompts.forEach(({ prob }, i) => {
-      expect(Math.abs(prob - wanted[i]!.base.prob)).toBeLessThan(SAME)
+    got.prompts.forEach(({ prob, top, answerTokens }, i) => {
+      const { base, prompt } = wanted[i]!
+      expect(Math.abs(prob - base.prob)).toBeLessThan(SAME)
+      expect(answerTokens.join('').trim()).toBe(prompt.fact.answer.trim())
+      expect(top).toHaveLength(5)
+      expect(top[0]!.id).toBe(base.top)
+      top.forEach((token, k) => {
+        expect(token.text).toBe(tokenizer.tokenText(token.id))
+        // By their places: tokens that are nearly as probable may change them.
+        expect(Math.abs(token.prob - base.topK![k]!.prob)).toBeLessThan(SAME)
+      })
     })
+    expect(got.prompts.some(({ answerTokens }) => answerTokens.length > 1)).toBe(true)
 
     const { all, relations } = accuracies(wanted)
     // Both kinds must be there, or nothing is counted.
@@ -117,13 +142,102 @@ describe('--json', () => {
     [['--limit', '1000'], () => shuffled(held, 0)],
     [['--seed', '9', '-r', 'person_sport'], () => held.filter(({ relation }) => relation === 'person_sport')],
   ])('with %j', async (args, chosen) => {
-    const got = await json(...args)
+    const got = await json(...args, '--continuation', '0')
     const wanted = chosen()
     expect(got.prompts.map(({ id }) => id)).toEqual(wanted.map(({ id }) => id))
     const { all, relations } = accuracies(await evaluated(wanted))
     expectNear(got, all)
     expect(Object.keys(got.relations)).toEqual(relations.map(([relation]) => relation))
     for (const [relation, accuracy] of relations) expectNear(got.relations[relation]!, accuracy)
+  })
+})
+
+test('--top and --continuation say how much; without a continuation there is none', async () => {
+  const few = await json('-n', '3', '--top', '2', '--continuation', '1')
+  const none = await json('-n', '3', '--top', '2', '--continuation', '0')
+  few.prompts.forEach((prompt, i) => {
+    expect(prompt.top).toHaveLength(2)
+    expect(prompt.continuation).toBe(prompt.top[0]!.text)
+    const { continuation: _, ...rest } = prompt
+    expect(none.prompts[i]).toEqual(rest)
+  })
+  // More than the vocabulary has: all of it.
+  const [{ top }] = (await json('-n', '1', '--top', '100000', '--continuation', '0')).prompts as [
+    Json['prompts'][number],
+  ]
+  expect(new Set(top.map(({ id }) => id)).size).toBe(4096)
+  expect(top.reduce((sum, { prob }) => sum + prob, 0)).toBeCloseTo(1, 5)
+  for (const [option, value, rule] of [
+    ['--top', '0', 'a whole number from 1 on'],
+    ['--top', 'x', 'a whole number from 1 on'],
+    ['--continuation', '-1', 'a whole number from 0 on'],
+  ] as const) {
+    expect(await refuse([...ASK, `${option}=${value}`], { cwd: folder })).toBe(
+      `error: ${option}: must be ${rule}, got "${value}"; change it`,
+    )
+  }
+})
+
+/** Lines of a CSV file; all cells are texts, and what is empty is null. */
+async function csvLines(file: string): Promise<Record<string, string | null>[]> {
+  const database = await Database.open({ threads: 1 })
+  try {
+    const path = literal(join(folder, file))
+    return await database.rows(`SELECT * FROM read_csv(${path}, header = true, all_varchar = true)`)
+  } finally {
+    database.close()
+  }
+}
+
+describe('--csv', () => {
+  test('has a line for every prompt: what --json says, beside the table', async () => {
+    const { code, stdout, stderr } = await factflow([...ASK, '--csv', 'e.csv'], { cwd: folder })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'wrote e.csv\n' })
+    expect(stdout).toBe(await succeed(ASK, { cwd: folder }))
+    const { prompts } = await json()
+    const lines = await csvLines('e.csv')
+    expect(lines.map(({ prob: _, top: __, ...rest }) => rest)).toEqual(
+      prompts.map(({ id, correct, rank, answerTokens, top, continuation }, i) => ({
+        id,
+        prompt: held[i]!.prompt,
+        subject: held[i]!.subject,
+        relation: held[i]!.relation,
+        answer: held[i]!.answer,
+        answer_tokens: JSON.stringify(answerTokens),
+        rank: String(rank),
+        correct: String(correct),
+        top_token: top[0]!.text,
+        continuation,
+      })),
+    )
+    lines.forEach(({ prob, top }, i) => {
+      expect(Math.abs(Number(prob) - prompts[i]!.prob)).toBeLessThan(SAME)
+      const [first] = JSON.parse(top!) as Top[]
+      expect(first).toMatchObject({ id: prompts[i]!.top[0]!.id, text: prompts[i]!.top[0]!.text })
+    })
+  })
+
+  test('goes with --json, --top and --continuation', async () => {
+    const args = ['--json', '--csv', 'both.csv', '-n', '4', '--top', '2', '--continuation', '0']
+    const { stdout, stderr } = await factflow([...ASK, ...args], { cwd: folder })
+    expect(stderr).toBe('wrote both.csv\n')
+    const { prompts } = JSON.parse(stdout) as Json
+    const lines = await csvLines('both.csv')
+    expect(lines.map(({ id, prob, top, continuation }) => ({ id, prob, top, continuation }))).toEqual(
+      prompts.map(({ id, prob, top }) => ({
+        id,
+        prob: String(prob),
+        top: JSON.stringify(top),
+        continuation: null,
+      })),
+    )
+  })
+
+  test('that cannot be written is refused before the model is asked', async () => {
+    expect(await refuse([...ASK, '--csv', join('none', 'e.csv')], { cwd: folder })).toContain(
+      `${join('none', 'e.csv')}: must be a file that can be written`,
+    )
+    expect(existsSync(join(folder, 'none'))).toBe(false)
   })
 })
 

@@ -119,7 +119,34 @@ describe('arguments', () => {
     ],
     [
       ['info-flow', '--data', 'nope.jsonl'],
-      '--data: must be atlas or a JSON Lines file, got "nope.jsonl" (ENOENT: no such file or directory); check the path',
+      'data: must be atlas, a file, or the id of a data set on the Hub (owner/name), got "nope.jsonl" (ENOENT: no such file or directory); check the path',
+    ],
+    [
+      ['info-flow', '--columns', 'prompt=text,answers=object'],
+      '--columns: must be FIELD=COLUMN, once for each of prompt, subject, answer, id, relation, split that is named, got "answers=object"; write prompt=text,subject=entity,answer=object',
+    ],
+    [
+      ['evaluate', '--columns', 'prompt=text,prompt=more'],
+      expect.stringMatching(/^--columns: must be FIELD=COLUMN, .* got "prompt=more"; /),
+    ],
+    [
+      ['heatmap', '--id', 'a', '--columns', 'prompt='],
+      expect.stringMatching(/^--columns: must be FIELD=COLUMN, .* got "prompt="; /),
+    ],
+    [
+      ['demo', '--columns', 'answer=object'],
+      expect.stringMatching(
+        /atlas.jsonl:1: the column for answer must be there, got "object" and the columns id, /,
+      ),
+    ],
+    [['data', '--facts'], 'source: must be given with --facts, got nothing; name a data set, such as atlas'],
+    [
+      ['data', 'atlas', '--model', './nothing'],
+      '--model: must be an embedded model (tiny-gpt2, tiny-mamba1, tiny-mamba2), a folder, or a model\'s id on the Hub, got "./nothing"; check the name or path',
+    ],
+    [
+      ['data', 'atlas', '--model', 'tiny-gpt2', '--revision', 'x'],
+      '--revision: must not be given with a folder or an embedded model, got "x" for "tiny-gpt2"; leave it out',
     ],
     [
       ['demo', '--out', '/dev/null/x'],

@@ -45,7 +45,7 @@ describe('accuracies', () => {
   function evaluation(relation: string | undefined, rank: number, prob: number): Evaluation {
     const fact = { id: '', prompt: '', subject: '', answer: '', ...(relation && { relation }) }
     return {
-      prompt: { fact, tokens: [], ids: [], subject: [], answer: 0 },
+      prompt: { fact, tokens: [], ids: [], subject: [], answer: 0, answerIds: [0] },
       base: { logProb: Math.log(prob), prob, rank, top: rank - 1 },
       correct: rank === 1,
     }

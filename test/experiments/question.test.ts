@@ -22,6 +22,7 @@ function prompt(answer: number, ...ids: number[]): PreparedPrompt {
     ids,
     subject: [0],
     answer,
+    answerIds: [answer],
   }
 }
 const PROMPTS = [prompt(1, 3, 5, 7), prompt(2, 9, 4)]

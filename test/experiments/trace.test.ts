@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { heatmaps } from '../../src/experiments/heatmap.js'
 import { infoFlow, PAPER_FLOWS } from '../../src/experiments/info-flow.js'
-import { defaultWindow, prepare, trace } from '../../src/experiments/trace.js'
+import { prepare, trace } from '../../src/experiments/trace.js'
 import type { Prediction } from '../../src/knockout/head.js'
+import { defaultWindow } from '../../src/knockout/knockout.js'
 import type { Model, Progress } from '../../src/model.js'
 import { openTiny } from './helpers.js'
 

@@ -1,56 +1,12 @@
-import { type LoggerInterface, parse, View } from 'vega'
-import { compile } from 'vega-lite'
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../../src/errors.js'
 import { curvesSpec } from '../../src/figures/curves.js'
 import type { CurvesFigure, HeatmapFigure } from '../../src/figures/data.js'
 import { heatmapSpec } from '../../src/figures/heatmap.js'
 import { toSvg } from '../../src/figures/render.js'
-import { colorLimit, DIVERGING, type VegaLiteSpec } from '../../src/figures/style.js'
+import { colorLimit, DIVERGING } from '../../src/figures/style.js'
+import { cells, count, luminance, texts, warnings } from './drawn.js'
 import { heatmap, ODD_TOKENS, trainedCurves } from './samples.js'
-
-/** Everything Vega-Lite and Vega warn about while a figure is compiled and drawn. */
-async function warnings(spec: VegaLiteSpec): Promise<string[]> {
-  const said: string[] = []
-  const note = (...args: readonly unknown[]) => {
-    said.push(args.join(' '))
-    return logger
-  }
-  const logger = {
-    level: () => logger,
-    error: note,
-    warn: note,
-    info: () => logger,
-    debug: () => logger,
-  } as unknown as LoggerInterface
-  const view = new View(parse(compile(spec, { logger }).spec), { renderer: 'none', logger })
-  await view.toSVG()
-  view.finalize()
-  return said
-}
-
-function texts(svg: string): string[] {
-  const entities: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"' }
-  return [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) =>
-    text.replace(/&\w+;/g, (entity) => entities[entity]),
-  )
-}
-
-function count(text: string, pattern: RegExp): number {
-  return [...text.matchAll(pattern)].length
-}
-
-/** The cells of a heatmap as Vega drew them: place, and colour as [red, green, blue]. */
-function cells(svg: string): { x: number; y: number; rgb: number[] }[] {
-  const marks = /<g class="mark-rect role-mark marks"[^>]*>(.*?)<\/g>/.exec(svg)![1]
-  return [...marks.matchAll(/<path d="M([\d.]+),([\d.]+)h[^"]*" fill="rgb\(([^)]*)\)"/g)].map((match) => ({
-    x: Number(match[1]),
-    y: Number(match[2]),
-    rgb: match[3].split(',').map(Number),
-  }))
-}
-
-const luminance = ([red, green, blue]: number[]) => 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 const flat = (tokens: string[]) => heatmap(tokens, 24, 9, (t, w) => -t - w)
 

@@ -1,5 +1,5 @@
 /**
- * A local server that speaks the Hub's HTTP: the questions about a model, its files, which redirect to another origin
+ * A local server that speaks the Hub's HTTP: the questions about a model or data set, its files, which redirect to another origin
  * when they are large ("the CDN"), errors with their codes; and things that go wrong, by rules. It keeps what was asked.
  */
 import { createHash } from 'node:crypto'
@@ -62,7 +62,7 @@ interface Repo extends RepoOptions {
   readonly refs: Map<string, string>
 }
 
-const LARGE = /\.(?:safetensors|bin|gguf|msgpack|h5)$/
+const LARGE = /\.(?:safetensors|bin|gguf|msgpack|h5|parquet)$/
 
 /** All files at the top of a folder. */
 export function folderFiles(dir: string): Record<string, Uint8Array> {
@@ -114,7 +114,10 @@ export class HubServer {
     }
   }
 
-  /** Serve a model, or a new commit of one; returns its main commit. */
+  /**
+   * Serve a model, or a new commit of one; returns its main commit.
+   * @param id of a data set with `datasets/` in front
+   */
   add(id: string, files: Files, options: RepoOptions = {}): string {
     const { commits, refs } = this.#repos.get(id) ?? { commits: new Map(), refs: new Map() }
     this.#repos.set(id, { ...options, commits, refs })
@@ -208,7 +211,7 @@ export class HubServer {
     } else if (what === 'tree') {
       this.#list(entries, repo.sizes ?? {}, request, response)
     } else if (repo.gatedFor && !repo.gatedFor.includes(token ?? '')) {
-      fail(response, token ? 403 : 401, 'GatedRepo', `Access to model ${id} is restricted`)
+      fail(response, token ? 403 : 401, 'GatedRepo', `Access to ${id} is restricted`)
     } else if (!entry) {
       fail(response, 404, 'EntryNotFound', 'Entry not found', { 'x-repo-commit': commit })
     } else {
@@ -240,7 +243,7 @@ export class HubServer {
     } else {
       response.writeHead(307, {
         ...common,
-        location: `/api/resolve-cache/models/${place}`,
+        location: `/api/resolve-cache/${place.startsWith('datasets/') ? '' : 'models/'}${place}`,
         'x-linked-etag': `"${oid}"`,
         'x-linked-size': content.length,
       })
@@ -256,7 +259,10 @@ export class HubServer {
   ): void {
     const url = new URL(request.url!, this.nextPageAt ?? this.endpoint)
     const from = Number(url.searchParams.get('cursor') ?? 0)
-    const all = [...entries].map(([path, { content, oid, sha256 }]) => {
+    const listed = [...entries].filter(
+      ([path]) => url.searchParams.get('recursive') === 'true' || !path.includes('/'),
+    )
+    const all = listed.map(([path, { content, oid, sha256 }]) => {
       const size = sizes[path] ?? content.length
       const lfs = sha256 && { lfs: { oid: sha256, size, pointerSize: 130 }, xetHash: sha256 }
       return { type: 'file', oid, size, path, ...lfs }
@@ -275,10 +281,10 @@ async function listening(server: Server): Promise<string> {
 
 /** What a path of the Hub asks for. */
 function meaning(path: string): { what: string; id: string; revision: string; file: string } {
-  const name = '((?:[^/]+/)?[^/]+)'
-  const api = new RegExp(`^/api/models/${name}/(revision|tree)/(.+)$`).exec(path)
+  const name = '((?:datasets/)?(?:[^/]+/)?[^/]+)'
+  const api = new RegExp(`^/api/(?:models/)?${name}/(revision|tree)/(.+)$`).exec(path)
   if (api) return { id: api[1]!, what: api[2]!, revision: decodeURIComponent(api[3]!), file: '' }
-  const cached = new RegExp(`^/api/resolve-cache/models/${name}/([0-9a-f]{40})/(.+)$`).exec(path)
+  const cached = new RegExp(`^/api/resolve-cache/(?:models/)?${name}/([0-9a-f]{40})/(.+)$`).exec(path)
   const file = cached ?? new RegExp(`^/${name}/resolve/([^/]+)/(.+)$`).exec(path)
   const [, id = '', revision = '', rest = ''] = file ?? []
   return {

@@ -21,6 +21,8 @@ export interface SweepHow {
   readonly limits?: PlanLimits
   /** Batches of one kind share each layer's load, as they do when layers are loaded in turn. */
   readonly together?: boolean
+  /** Give the most probable tokens, too. */
+  readonly topK?: number
 }
 
 /** Whole distributions for `prompts`. */
@@ -28,10 +30,10 @@ export async function sweepAll(
   spec: ModelSpec,
   sessions: ModelSessions,
   prompts: readonly KnockoutPrompt[],
-  { limits = NO_LIMITS, together = false }: SweepHow = {},
+  { limits = NO_LIMITS, together = false, topK }: SweepHow = {},
 ): Promise<KnockoutResult[]> {
   const { batches, unchanged } = planSweep(prompts, spec.costs, limits)
-  const options = { answers: prompts.map(({ answer }) => answer), probs: true, headRows: 7 }
+  const options = { answers: prompts.map(({ answer }) => answer), probs: true, topK, headRows: 7 }
   const results: BatchResult[] = []
   if (together) {
     for (const kind of ['last', 'suffix']) {

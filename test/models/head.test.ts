@@ -1,6 +1,6 @@
 /** The head on ONNX Runtime, against a softmax in float64. */
 import { describe, expect, test } from 'vitest'
-import { askHead } from '../../src/knockout/head.js'
+import { askHead, type Prediction } from '../../src/knockout/head.js'
 import { ModelSessions } from '../../src/knockout/sessions.js'
 import type { ModelSpec } from '../../src/models/architecture.js'
 import { finalNormGraph, headParts, unembeddingGraph } from '../../src/models/head.js'
@@ -11,6 +11,9 @@ const LOGIT_TOLERANCE = 2e-6
 
 /** Absolute, on probabilities: the same, through the exponential. */
 const PROB_TOLERANCE = 1e-5
+
+/** Relative: sums of exponentials in float32, of up to 70,000, against one in float64; measured 5.2e-6. */
+const SUM_TOLERANCE = 1e-5
 
 const EPSILON = 1e-5
 
@@ -66,14 +69,16 @@ async function ask(
   base: NdArray,
   runs: NdArray,
   questions: readonly { readonly row: number; readonly answer: number }[],
-): Promise<{ rows: Row[]; probs: Float32Array[] }> {
+  topK?: number,
+): Promise<{ rows: Row[]; probs: Float32Array[]; tops: Prediction['topK'][] }> {
   const sessions = new ModelSessions(spec, runtime, Number.POSITIVE_INFINITY)
   const batch = { base: tensorOf(base), runs: tensorOf(runs), questions }
   try {
-    const [answers] = await askHead(spec, sessions, [batch], { probs: true, headRows: 4 })
+    const [answers] = await askHead(spec, sessions, [batch], { probs: true, topK, headRows: 4 })
     return {
       rows: answers.map(({ logProb, rank, top }) => ({ logProb, rank, top })),
       probs: answers.map(({ probs }) => probs!),
+      tops: answers.map((answer) => answer.topK),
     }
   } finally {
     await sessions.release()
@@ -89,18 +94,35 @@ function expectRow(got: Row, expected: Row): void {
   expectClose(got.logProb, expected.logProb)
 }
 
+/** The k most probable tokens of a distribution: ids in their order, and as many as there are. */
+function expectTop(top: Prediction['topK'], k: number, probs: Float32Array): void {
+  const descending = Float32Array.from(probs).sort().reverse()
+  expect(top).toHaveLength(Math.min(k, probs.length))
+  expect(new Set(top!.map(({ id }) => id)).size).toBe(top!.length)
+  top!.forEach(({ id, prob }, i) => {
+    // float32 may have the same probability for logits that differ, so not the place of the id.
+    expect(probs[id]).toBe(descending[i])
+    expect(Math.abs(prob - probs[id])).toBeLessThanOrEqual(SUM_TOLERANCE * probs[id])
+    const before = top![i - 1]
+    if (before) expect(before.prob > prob || (before.prob === prob && before.id < id)).toBe(true)
+  })
+}
+
 const rowOf = (x: NdArray, row: number): number[] =>
   Array.from({ length: x.dims[1] }, (_, i) => at(x, row, i))
 
 // Blocks of logits hold 2 ** 20 bytes: 3744 rows of 70 tokens, 3 of 70,000.
 test.each([
-  ['one row', 70, 1, 1],
-  ['many rows', 70, 50, 1],
-  ['many rows, several parts', 70, 50, 6],
-  ['as many parts as tokens', 7, 9, 7],
-  ['several blocks, the last one not full', 70_000, 7, 1],
-  ['several blocks and parts', 70_000, 7, 2],
-])('log probability, rank, top and distribution: %s', async (_, vocabSize, count, parts) => {
+  ['one row', 70, 1, 1, 1],
+  ['many rows', 70, 50, 1, 5],
+  ['many rows, several parts', 70, 50, 6, 5],
+  // Parts of 11 and 12.
+  ['more of the top than a part has', 70, 50, 6, 30],
+  ['more of the top than there is', 70, 9, 6, 71],
+  ['as many parts as tokens', 7, 9, 7, 5],
+  ['several blocks, the last one not full', 70_000, 7, 1, 5],
+  ['several blocks and parts', 70_000, 7, 2, 1000],
+])('log probability, rank, top and distribution: %s', async (_, vocabSize, count, parts, topK) => {
   const norm = numbers(5)
   const unembedding = numbers(vocabSize, 5)
   const [base, runs] = [numbers(6, 5), numbers(4, 5)]
@@ -110,7 +132,7 @@ test.each([
   }))
   const head = headOf(norm, unembedding, parts)
   expect(head.headParts).toHaveLength(parts)
-  const { rows, probs } = await ask(head, base, runs, questions)
+  const { rows, probs, tops } = await ask(head, base, runs, questions, topK)
   questions.forEach(({ row, answer }, i) => {
     const h = row < 6 ? rowOf(base, row) : rowOf(runs, row - 6)
     const logits = logitsOf(h, norm, unembedding)
@@ -124,6 +146,8 @@ test.each([
       0,
     )
     expect(worst).toBeLessThan(PROB_TOLERANCE)
+    expectTop(tops[i], topK, probs[i])
+    expect(tops[i]![0].id).toBe(rows[i].top)
   })
 })
 
@@ -143,13 +167,47 @@ describe('of chosen logits', () => {
    * sqrt(1 + epsilon).
    */
   async function of(logits: readonly number[], answers: readonly number[], parts = 2): Promise<Row[]> {
+    return (await askOf(logits, answers, parts)).rows
+  }
+
+  function askOf(
+    logits: readonly number[],
+    answers: readonly number[],
+    parts: number,
+    topK?: number,
+  ): ReturnType<typeof ask> {
     const norm = ndArray([2], (i) => (i === 0 ? Math.sqrt(1 + EPSILON) : 0))
     const unembedding = ndArray([logits.length, 2], (id, i) => (i === 0 ? logits[id] : 0))
     const ones = ndArray([1, 2], () => 1)
     const questions = answers.map((answer) => ({ row: 0, answer }))
-    const { rows } = await ask(headOf(norm, unembedding, parts), ones, numbers(0, 2), questions)
-    return rows
+    return ask(headOf(norm, unembedding, parts), ones, numbers(0, 2), questions, topK)
   }
+
+  test.each([1, 2, 6])('of equal logits the lower token comes first, in %d parts', async (parts) => {
+    const logits = [1, 3, 2, 3, 2, 3]
+    const order = [1, 3, 5, 2, 4, 0]
+    for (const topK of [1, 2, 3, 4, 5, 6, 7, 1e9]) {
+      const { tops, rows, probs } = await askOf(logits, [4, 0], parts, topK)
+      for (const top of tops) expect(top!.map(({ id }) => id)).toEqual(order.slice(0, topK))
+      expectTop(tops[0], topK, probs[0])
+      // The answer's own, to the last bit.
+      const [own] = tops[0]!.filter(({ id }) => id === 4)
+      if (own) expect(own.prob).toBe(Math.exp(rows[0].logProb))
+    }
+  })
+
+  test('a token without any probability is still one of all', async () => {
+    const { tops } = await askOf([Number.NEGATIVE_INFINITY, 2, Number.NEGATIVE_INFINITY, 1], [1], 2, 4)
+    expect(tops[0]!.map(({ id }) => id)).toEqual([1, 3, 0, 2])
+    expect(tops[0]!.slice(2).map(({ prob }) => prob)).toEqual([0, 0])
+  })
+
+  test('there is no top unless asked for', async () => {
+    for (const topK of [undefined, 0]) {
+      const { tops } = await askOf([1, 2], [0], 2, topK)
+      expect(tops).toEqual([undefined])
+    }
+  })
 
   test('equal logits share the better rank, and the first of them is the top', async () => {
     const logits = [1, 3, 2, 3, 2, 3]

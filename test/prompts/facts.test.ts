@@ -24,20 +24,19 @@ describe('JSON Lines', () => {
     ['no object', '[1]', 'x.jsonl:2: a line must be a JSON object, got [1]'],
     ['null', 'null', 'x.jsonl:2: a line must be a JSON object, got null'],
     ['no id', line({ id: undefined }), 'x.jsonl:2: id must be a text that is not empty, got undefined'],
-    ['a number as id', line({ id: 7 }), 'x.jsonl:2: id must be a text that is not empty, got 7'],
+    ['a list as id', line({ id: [7] }), 'x.jsonl:2: id must be a text or a number, got [7]'],
     ['an empty prompt', line({ id: 'b', prompt: '' }), 'x.jsonl:2: prompt must be a text'],
     ['a blank answer', line({ id: 'b', answer: ' ' }), 'x.jsonl:2: answer must be a text'],
     ['no subject', line({ id: 'b', subject: null }), 'x.jsonl:2: subject must be a text'],
-    ['a relation that is no text', line({ id: 'b', relation: 3 }), 'x.jsonl:2: relation must be a text'],
-    ['a split that is no text', line({ id: 'b', split: 1 }), 'x.jsonl:2: split must be a text'],
-    ['an empty split', line({ id: 'b', split: '' }), 'x.jsonl:2: split must be a text'],
-    ...[-1, 0.5, '1', null].map((phrasing): [string, string, string] => [
+    ['a relation that is no text', line({ id: 'b', relation: {} }), 'x.jsonl:2: relation must be a text'],
+    ['a split that is no text', line({ id: 'b', split: true }), 'x.jsonl:2: split must be a text'],
+    ...[-1, 0.5, 'a', []].map((phrasing): [string, string, string] => [
       `a phrasing of ${JSON.stringify(phrasing)}`,
       line({ id: 'b', phrasing }),
-      `x.jsonl:2: phrasing must be a whole number from 0, got ${JSON.stringify(phrasing)}; write {"id": `,
+      `x.jsonl:2: phrasing must be a whole number from 0, got ${JSON.stringify(phrasing)}; correct the line`,
     ]),
     ['a foreign subject', line({ id: 'b', subject: 'Rome' }), 'x.jsonl:2: subject must stand in the prompt'],
-    ['an id again', line(), 'x.jsonl:2: id must be unique, got "a" of line 1 again'],
+    ['an id again', line(), 'x.jsonl:2: id must be unique, got "a" of x.jsonl:1 again'],
   ])('%s: the error names the line', (_, second, message) => {
     expect(inputError(() => parseFacts(`${line()}\n${second}`, 'x.jsonl'))).toContain(message)
   })
@@ -76,6 +75,20 @@ describe('a prepared prompt', () => {
     expect(answerOf({})).not.toBe(athens)
     expect(answerOf({ prompt: 'The capital of Greece is ', answer: 'Athens' })).toBe(athens)
     expect(answerOf({ answer: '\nAthens' })).toBe(tokenizer.encode('\n')[0].id)
+  })
+
+  test('has the subject where the fact says that it starts', () => {
+    const twice: Fact = { ...FACT, prompt: 'Rome, not New Rome, is in', subject: 'Rome' }
+    const texts = (fact: Fact): string[] => {
+      const { tokens, subject } = preparePrompt(tokenizer, fact)
+      return subject.map((i) => `${tokens[i]!.start}${tokens[i]!.text}`)
+    }
+    expect(texts({ ...twice, subjectStart: 0 })[0]).toMatch(/^0/)
+    expect(texts({ ...twice, subjectStart: 14 })[0]).toMatch(/^13 /)
+    expect(inputError(() => texts({ ...twice, subjectStart: 5 }))).toContain(
+      'fact "a": subject must stand in the prompt at character 5, got subject "Rome"',
+    )
+    expect(inputError(() => texts(twice))).toContain('subject must stand in the prompt once')
   })
 
   test('that cannot be made names its fact', () => {
