@@ -85,7 +85,8 @@ Examples:
         const figures = await drawFigures(await resolved(definition, results), results, options.size)
         const names: string[] = []
         for (const figure of figures) {
-          const { name } = await saveFigureFiles(figure, options.out)
+          await saveFigureFiles(figure, options.out)
+          const { name } = figure
           names.push(name)
           if (!options.json) note(`wrote ${options.out}/${name}.svg, .png, .vl.json, .csv`)
         }

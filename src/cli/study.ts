@@ -116,7 +116,10 @@ async function studyAction(name: string, options: StudyCommandOptions): Promise<
     const seconds = (performance.now() - begin) / 1000
     if (options.json) print(JSON.stringify({ study: study.name, out, ...outcome, ...finished, seconds }))
     else {
-      for (const line of wrap(finished.summary, Math.min(width(), 100))) print(line)
+      for (const text of finished.summary) {
+        for (const line of wrap(text, Math.min(width(), 100))) print(line)
+        print('')
+      }
       print(
         `${plural(outcome.evaluated, 'prompt')} evaluated and ${plural(outcome.knockouts, 'knockout')} computed in ${duration(seconds)}; the rest was there.`,
       )

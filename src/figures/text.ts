@@ -69,7 +69,7 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
 export function wrap(text: string, max: number, measure: (text: string) => number = stringWidth): string[] {
   const lines: string[] = []
   let line = ''
-  for (const part of visibleText(text).split(/(?<=[ -])/)) {
+  for (const part of visibleText(text).split(/(?<= |\p{L}-)/u)) {
     if (measure((line + part).trimEnd()) <= max) {
       line += part
       continue

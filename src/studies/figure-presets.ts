@@ -7,6 +7,8 @@ export type FigurePreset = (typeof FIGURE_PRESETS)[number]
 export interface RunContents {
   /** Names of its prompt sets that have members. */
   readonly promptSets: readonly string[]
+  /** Labels of its models that have feature categories. */
+  readonly featured: readonly string[]
 }
 
 const SOURCES = { source: ['subject', 'relation', 'last', 'first'], target: ['last'], features: ['all'] }
@@ -18,12 +20,17 @@ function shared(sets: readonly string[]): { readonly promptSet?: string[] } {
 }
 
 /** The definition of a preset. */
-export function figurePreset(name: FigurePreset, { promptSets }: RunContents): Figure {
+export function figurePreset(name: FigurePreset, { promptSets, featured }: RunContents): Figure {
   const common = { ...SOURCES, ...shared(promptSets) }
-  return figureSchema.parse(definition(name, common, promptSets))
+  return figureSchema.parse(definition(name, common, promptSets, featured))
 }
 
-function definition(name: FigurePreset, common: object, promptSets: readonly string[]): object {
+function definition(
+  name: FigurePreset,
+  common: object,
+  promptSets: readonly string[],
+  featured: readonly string[],
+): object {
   const window = ['default']
   switch (name) {
     case 'figure-1':
@@ -41,6 +48,7 @@ function definition(name: FigurePreset, common: object, promptSets: readonly str
         ...{ kind: 'curves', name, lines: 'features', columns: 'model' },
         where: {
           ...shared(promptSets),
+          ...(featured.length > 0 && { model: featured }),
           ...{ source: ['subject'], target: ['last'], window },
           features: ['all', 'context-dependent', 'context-independent'],
         },

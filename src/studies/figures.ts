@@ -26,18 +26,16 @@ export interface DrawnFigure {
   /** Of its files. */
   readonly name: string
   readonly title: string
-  readonly subtitle?: string
   spec(look: Look): VegaLiteSpec
   readonly size: Size
   /** The numbers that it shows, for a CSV beside it. */
   readonly rows: readonly Row[]
 }
 
-/** A figure as it is stored beside a report: SVG of both themes. */
+/** A figure in a report: SVG of both themes. */
 export interface StudyFigure {
   readonly name: string
   readonly title: string
-  readonly subtitle?: string
   readonly light: string
   readonly dark: string
 }
@@ -54,6 +52,11 @@ export async function resolved(figure: FigurePreset | Figure, results: Results):
   const there = sets.map(({ prompt_set: set }) => set)
   return figurePreset(figure, {
     promptSets: [...new Set([...names.filter((name) => there.includes(name)), ...there])],
+    featured: results.runs.flatMap(({ file }) =>
+      Object.entries(file.models).flatMap(([label, model]) =>
+        model.featureCategories.length > 1 ? [label] : [],
+      ),
+    ),
   })
 }
 
@@ -158,7 +161,6 @@ function curveFigure(
   return {
     name,
     title,
-    subtitle,
     size,
     spec: (look) => curveGridSpec(grid, look),
     rows: curves.flatMap(({ at, points }) =>
@@ -190,10 +192,7 @@ function curveSubtitle(definition: CurvesDefinition, curves: readonly StoredCurv
   const [source, target, features, window, set, model] = (
     ['source', 'target', 'features', 'window', 'prompt set', 'model'] as const
   ).map(fixed)
-  const cut =
-    source || target
-      ? `${source ?? ''}${source && target ? ' ' : ''}${target ? `→ ${target}` : ''}`
-      : undefined
+  const cut = source ? (target ? `${source} → ${target}` : source) : target && `sources → ${target}`
   const windows = [...new Set(curves.map(({ at }) => at.window))]
   const parts = [
     free.includes('model') ? undefined : model,
@@ -242,7 +241,7 @@ async function heatmapFigures(
     const suffix = each === undefined ? '' : `: ${valueLabel(each, group)}`
     const title = `${definition.title ?? definition.name}${suffix}`
     const windows = [...new Set(maps.map(({ window }) => window))]
-    const subtitle = `${columns === 'window' ? '' : `windows of ${windows.join(', ')} layers; `}each token cut from the ${maps[0]!.target}; * marks the subject`
+    const subtitle = `${columns === 'window' ? '' : `windows of ${windows.join(', ')} layers; `}* marks the subject`
     const grid: HeatmapGrid = {
       title,
       subtitle,
@@ -264,7 +263,6 @@ async function heatmapFigures(
       name:
         each === undefined || groups.length === 1 ? definition.name : `${definition.name}-${fileName(group)}`,
       title,
-      subtitle,
       size,
       spec: (look: Look) => heatmapGridSpec(grid, look),
       rows: maps.flatMap((map) =>

@@ -20,7 +20,7 @@ export interface FinishOptions {
 
 export interface Finished {
   /** What the results show, in sentences. */
-  readonly summary: string
+  readonly summary: readonly string[]
   /** Names of the figures. */
   readonly figures: readonly string[]
   /** Path of the report. */
@@ -48,7 +48,8 @@ export async function finishStudy(study: Study, dir: string, options: FinishOpti
     }
     const figures: StudyFigure[] = []
     for (const [i, figure] of drawn.entries()) {
-      figures.push(await saveFigureFiles(figure, join(dir, 'figures')))
+      await saveFigureFiles(figure, join(dir, 'figures'))
+      figures.push(await onScreen(figure))
       options.onProgress?.({ done: i + 1, total: drawn.length })
     }
     const effects = await strongestEffects(results)
@@ -63,24 +64,34 @@ export async function finishStudy(study: Study, dir: string, options: FinishOpti
     const { created, updated } = results.runs[0]!.file
     const contents = { study, summary, figures, tables, version: VERSION, created, updated }
     await writeWhole(report, reportHtml(contents))
-    return { summary: summary.join(' '), figures: figures.map(({ name }) => name), report }
+    return { summary, figures: figures.map(({ name }) => name), report }
   } finally {
     results.close()
   }
 }
 
+/** A figure as the report shows it. */
+async function onScreen({ name, title, spec }: DrawnFigure): Promise<StudyFigure> {
+  return {
+    name,
+    title,
+    light: await toSvg(spec({ size: 'screen', theme: 'light' })),
+    dark: await toSvg(spec({ size: 'screen', theme: 'dark' })),
+  }
+}
+
 /** Write a figure: SVG and PNG, light and dark, its Vega-Lite spec and its data. */
-export async function saveFigureFiles(figure: DrawnFigure, folder: string): Promise<StudyFigure> {
-  const { name, title, subtitle, size, rows } = figure
+export async function saveFigureFiles(figure: DrawnFigure, folder: string): Promise<void> {
+  const { name, size, rows } = figure
   await makeFolder(folder)
   const file = (ending: string): string => join(folder, `${name}.${ending}`)
   const spec = figure.spec({ size, theme: 'light' })
-  const [light, dark] = [await toSvg(spec), await toSvg(figure.spec({ size, theme: 'dark' }))]
+  const light = await toSvg(spec)
+  const dark = await toSvg(figure.spec({ size, theme: 'dark' }))
   await writeWhole(file('svg'), light)
   await writeWhole(file('dark.svg'), dark)
   await writeWhole(file('png'), toPng(light))
   await writeWhole(file('dark.png'), toPng(dark))
   await writeWhole(file('vl.json'), `${JSON.stringify(spec, null, 2)}\n`)
   await writeCsv(file('csv'), rows)
-  return { name, title, subtitle, light, dark }
 }

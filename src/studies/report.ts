@@ -74,7 +74,7 @@ export const CITATION = `@inproceedings{endy2025mambaknockout,
   url       = {https://arxiv.org/abs/2505.24244}
 }`
 
-function figureHtml({ name, title, subtitle, light, dark }: StudyFigure): string {
+function figureHtml({ name, title, light, dark }: StudyFigure): string {
   const file = encodeURIComponent(name)
   const links = ['svg', 'png', 'csv', 'vl.json'].map(
     (kind) =>
@@ -82,7 +82,7 @@ function figureHtml({ name, title, subtitle, light, dark }: StudyFigure): string
   )
   return `<figure id="${escaped(name)}">
 <picture><source media="(prefers-color-scheme: dark)" srcset="${dataUri(dark)}"><img src="${dataUri(light)}" alt="${escaped(title)}"></picture>
-<figcaption><b>${escaped(title)}</b>${subtitle ? ` ${escaped(subtitle)}` : ''} <span class="quiet">${links.join(' · ')}</span></figcaption>
+<figcaption class="quiet">${links.join(' · ')}</figcaption>
 </figure>`
 }
 
@@ -111,8 +111,8 @@ function escaped(text: string): string {
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #222; --quiet: #666; --line: #ddd; --paper: #fff; --link: #0072b2; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --quiet: #a0a0a0; --line: #3a3a3a; --paper: #111417; --link: #6db9e8; } }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 64rem; background: var(--paper); color: var(--ink);
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --quiet: #a0a0a0; --line: #3a3a3a; --paper: #14171a; --link: #6db9e8; } }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; } h2 { font-size: 1.35rem; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--line); }
 h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; } p { max-width: 46rem; }

@@ -233,7 +233,7 @@ export async function summarySentences(results: Results, effects: readonly Effec
   const sentences: string[] = []
   const set = effects.find(({ set: name }) => name.startsWith('all-'))?.set ?? effects[0]?.set
   const own = effects.filter((effect) => effect.set === set)
-  for (const model of new Set(own.map((effect) => effect.model))) {
+  for (const model of results.runs.flatMap(({ file }) => Object.keys(file.models))) {
     const cuts = own.filter((effect) => effect.model === model && effect.features === 'all')
     const [first, second] = [...cuts].sort((a, b) => a.change.mean - b.change.mean)
     if (!first) continue

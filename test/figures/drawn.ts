@@ -1,6 +1,7 @@
 /** What a figure says and shows, read off its SVG. */
 import { type LoggerInterface, parse, View } from 'vega'
 import { compile } from 'vega-lite'
+import { toSvg } from '../../src/figures/render.js'
 import type { VegaLiteSpec } from '../../src/figures/style.js'
 
 /** Everything Vega-Lite and Vega warn about while a figure is compiled and drawn. */
@@ -23,11 +24,26 @@ export async function warnings(spec: VegaLiteSpec): Promise<string[]> {
   return said
 }
 
+/** The texts of an SVG, the lines of a text one below the other. */
 export function texts(svg: string): string[] {
   const entities: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"' }
-  return [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) =>
-    text.replace(/&\w+;/g, (entity) => entities[entity]),
+  return [...svg.matchAll(/<text\b[^>]*>(.*?)<\/text>/gs)].map(([, text]) =>
+    text
+      .replaceAll(/<\/tspan><tspan[^>]*>/g, '\n')
+      .replaceAll(/<[^>]*>/g, '')
+      .replaceAll(/&\w+;/g, (entity) => entities[entity]),
   )
+}
+
+/** Width, height, left and top of an SVG, in pixels. */
+export function frame(svg: string): [width: number, height: number, left: number, top: number] {
+  const found = /^<svg [^>]*width="(\d+)" height="(\d+)" viewBox="(-?\d+) (-?\d+) \1 \2"/.exec(svg)!
+  return found.slice(1).map(Number) as [number, number, number, number]
+}
+
+/** The sizes of all type, in pixels. */
+export function typeSizes(svg: string): number[] {
+  return [...svg.matchAll(/<text\b[^>]* font-size="([\d.]+)px"/g)].map(([, size]) => Number(size))
 }
 
 export function count(text: string, pattern: RegExp): number {
@@ -46,3 +62,58 @@ export function cells(svg: string): { x: number; y: number; rgb: number[] }[] {
 
 export const luminance = ([red, green, blue]: number[]) => 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
+interface Item {
+  marktype?: string
+  text?: string | string[]
+  opacity?: number
+  bounds: { x1: number; y1: number; x2: number; y2: number }
+  x?: number
+  y?: number
+  items?: Item[]
+  [part: string]: unknown
+}
+
+interface Box {
+  text: string
+  x1: number
+  y1: number
+  x2: number
+  y2: number
+}
+
+/** Texts whose line boxes stand this far in each other are still apart: boxes are taller than letters. */
+const LINE_GAP = 3
+
+/** Pairs of texts that are drawn over each other. */
+export async function overlaps(spec: VegaLiteSpec): Promise<string[]> {
+  // Vega then measures as figures are drawn.
+  await toSvg(spec)
+  const view = await new View(parse(compile(spec).spec), { renderer: 'none' }).runAsync()
+  const boxes: Box[] = []
+  collect((view.scenegraph() as unknown as { root: Item }).root, 0, 0, boxes)
+  view.finalize()
+  const apart = (a: Box, b: Box) =>
+    a.x2 - LINE_GAP <= b.x1 || b.x2 - LINE_GAP <= a.x1 || a.y2 - LINE_GAP <= b.y1 || b.y2 - LINE_GAP <= a.y1
+  return boxes.flatMap((a, i) =>
+    boxes
+      .slice(i + 1)
+      .filter((b) => !apart(a, b))
+      .map((b) => `${a.text} / ${b.text}`),
+  )
+}
+
+/** The boxes of all texts in an item of a scene, whose origin is at (x, y). */
+function collect(item: Item, x: number, y: number, boxes: Box[]): void {
+  for (const child of item.items ?? []) {
+    if (child.marktype === undefined && child.text !== undefined) {
+      const text = [child.text].flat().join(' ')
+      const { x1, y1, x2, y2 } = child.bounds
+      if (text !== '' && child.opacity !== 0)
+        boxes.push({ text, x1: x1 + x, y1: y1 + y, x2: x2 + x, y2: y2 + y })
+    } else if (child.marktype === undefined) {
+      collect(child, x + (child.x ?? 0), y + (child.y ?? 0), boxes)
+    } else {
+      collect(child, x, y, boxes)
+    }
+  }
+}

@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { type CurveGrid, windowDepth } from '../../src/figures/curve-grid-data.js'
 import type { CurvesFigure, HeatmapFigure } from '../../src/figures/data.js'
+import type { DecayLayer } from '../../src/figures/decay.js'
+import { type Look, SIZES, THEMES } from '../../src/figures/look.js'
+import { thirds } from '../../src/models/features.js'
+import { seededRandom } from '../../src/prompts/sample.js'
 import { meanInterval } from '../../src/results/statistics.js'
 
 interface Prompt {
@@ -78,4 +83,65 @@ export function heatmap(
     window,
     values: tokens.map((_, t) => Array.from({ length: nWindows }, (_, w) => value(t, w))),
   }
+}
+
+/** Looks in which every kind of figure must read. */
+export const LOOKS: Look[] = SIZES.flatMap((size) => THEMES.map((theme) => ({ size, theme })))
+
+const named = (names: readonly string[]) => names.map((name) => ({ key: name, label: name }))
+
+/** A grid of rows x columns x lines of falling curves over the windows of a model; `n` prompts in each cell. */
+export function curveGrid(
+  { rows, columns, lines }: { rows: string[]; columns: string[]; lines: string[] },
+  { nLayers = 24, window = 9, n = (_cell: Place) => 100 } = {},
+): CurveGrid {
+  const cells = rows.flatMap((_, row) =>
+    columns.flatMap((_, column) =>
+      lines.map((_, line) => ({
+        ...{ row, column, line },
+        points: Array.from({ length: nLayers - window + 1 }, (_, firstLayer) => {
+          const mean = -(1 + row + column + line) * firstLayer
+          const depth = windowDepth(firstLayer, window, nLayers)
+          return {
+            firstLayer,
+            depth,
+            window,
+            mean,
+            low: mean - 3,
+            high: mean + 3,
+            n: n({ row, column, line }),
+          }
+        }),
+      })),
+    ),
+  )
+  return {
+    title: 'Information flow',
+    subtitle: 'mean and 95 % t interval',
+    rows: named(rows),
+    columns: named(columns),
+    lines: named(lines),
+    cells,
+    x: 'percent',
+    yLabel: 'change of p(answer), %',
+    reference: 0,
+  }
+}
+
+interface Place {
+  row: number
+  column: number
+  line: number
+}
+
+/** Layers of features whose norms spread ever wider. */
+export function decayLayers(layers: number, features: number): DecayLayer[] {
+  const random = seededRandom(7)
+  return Array.from({ length: layers }, (_, layer) => {
+    const norms = Array.from(
+      { length: features },
+      () => 4 + (layer + 1) * (random() + random() + random() - 1.5),
+    )
+    return { layer, norms, thirds: thirds(norms) }
+  })
 }

@@ -118,12 +118,12 @@ describe('presets', () => {
 
   it.each(FIGURE_PRESETS)('figure %s is a definition, with and without prompt sets', (name) => {
     for (const promptSets of [[], ['correct'], ['correct', 'all-correct']]) {
-      expect(figurePreset(name, { promptSets }).name).toBe(name)
+      expect(figurePreset(name, { promptSets, featured: ['a'] }).name).toBe(name)
     }
   })
 
   it('compares models on the set that all of them know', () => {
-    const figure = figurePreset('figure-1', { promptSets: ['correct', 'all-correct'] })
+    const figure = figurePreset('figure-1', { promptSets: ['correct', 'all-correct'], featured: [] })
     expect(figure.kind === 'curves' && figure.where.promptSet).toEqual(['all-correct'])
   })
 })
