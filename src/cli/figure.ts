@@ -1,5 +1,5 @@
 /** `factflow figure`: draw from stored results. */
-import { type Command, Option } from 'commander'
+import type { Command, Option } from 'commander'
 import { InputError, show } from '../errors.js'
 import { SIZES } from '../figures/look.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
@@ -9,6 +9,7 @@ import { INTERVALS } from '../results/statistics.js'
 import { drawFigures, resolved } from '../studies/figures.js'
 import { saveFigureFiles } from '../studies/finish.js'
 import { DIMENSIONS, FIGURE_PRESETS, type Figure, figureSchema, issueError } from '../studies/study.js'
+import { choice } from './options.js'
 import { note, print } from './terminal.js'
 
 interface FigureCommandOptions {
@@ -37,12 +38,12 @@ const CURVE_FIELDS = [
 ]
 
 export function figureCommand(program: Command): void {
-  const dimension = (flags: string, text: string): Option => new Option(flags, text).choices([...DIMENSIONS])
+  const dimension = (flags: string, text: string): Option => choice(flags, text, DIMENSIONS)
   program
     .command('figure')
     .description('draw from stored results: one of the paper’s figures, or any rows x columns x lines')
     .argument('<runs...>', 'run folders; several are drawn together')
-    .addOption(new Option('-p, --preset <name>', 'a figure of the paper').choices([...FIGURE_PRESETS]))
+    .addOption(choice('-p, --preset <name>', 'a figure of the paper', [...FIGURE_PRESETS]))
     .addOption(dimension('--lines <dimension>', 'what lines are (default: source)'))
     .addOption(dimension('--columns <dimension>', 'what columns are'))
     .addOption(dimension('--rows <dimension>', 'what rows are'))
@@ -51,18 +52,14 @@ export function figureCommand(program: Command): void {
       '-w, --where <field=values...>',
       'which results, such as window=9 source=subject,last model=a,b; fields: run, model, family, dataset, promptSet, window, source, target, features',
     )
-    .addOption(new Option('--value <quantity>', 'what is drawn').choices(['change', 'accuracy']))
+    .addOption(choice('--value <quantity>', 'what is drawn', ['change', 'accuracy']))
     .option('--minus <value>', 'a value of --lines: the others become paired differences from it')
-    .addOption(new Option('--interval <method>', 'the band (default: t)').choices([...INTERVALS, 'none']))
+    .addOption(choice('--interval <method>', 'the band (default: t)', [...INTERVALS, 'none']))
     .option('--level <share>', 'its level (default: 0.95)', Number)
-    .addOption(
-      new Option('--depth <unit>', 'the depth axis (default: percent)').choices(['percent', 'layers']),
-    )
+    .addOption(choice('--depth <unit>', 'the depth axis (default: percent)', ['percent', 'layers']))
     .option('--title <text>', 'title of the figure')
     .addOption(
-      new Option('--size <size>', 'for a paper’s column or page, or a screen')
-        .choices([...SIZES])
-        .default('page'),
+      choice('--size <size>', 'for a paper’s column or page, or a screen', [...SIZES]).default('page'),
     )
     .option('-n, --name <name>', 'name of its files', 'figure')
     .option('-o, --out <folder>', 'where they go', 'out')

@@ -41,6 +41,12 @@ function oneOf(option: string, words: readonly string[]): (text: string) => stri
   }
 }
 
+/** An option whose value is one of a few words. */
+export function choice(flags: string, description: string, words: readonly string[]): Option {
+  const [long] = /--[\w-]+/.exec(flags)!
+  return new Option(flags, description).choices([...words]).argParser(oneOf(long, words))
+}
+
 /** The value of `option` as a text that is not empty. */
 function someText(option: string): (text: string) => string {
   return (text) => {
@@ -164,18 +170,12 @@ export function windowOption(): Option {
 
 /** --features */
 export function featuresOption(): Option {
-  return new Option('--features <category>', 'features to cut')
-    .choices([...FEATURE_CATEGORIES])
-    .argParser(oneOf('--features', FEATURE_CATEGORIES))
-    .default('all')
+  return choice('--features <category>', 'features to cut', FEATURE_CATEGORIES).default('all')
 }
 
 /** --target */
 export function targetOption(): Option {
-  return new Option('--target <role>', 'role of the tokens that receive nothing')
-    .choices([...ROLES])
-    .argParser(oneOf('--target', ROLES))
-    .default('last')
+  return choice('--target <role>', 'role of the tokens that receive nothing', ROLES).default('last')
 }
 
 /** Show what the user should read of a download, in one line. */

@@ -1,7 +1,7 @@
 /** `factflow results`: what is stored, and questions to it. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { InputError, show } from '../errors.js'
 import { visibleText } from '../figures/text.js'
 import type { Cell, Row } from '../results/database.js'
@@ -10,6 +10,7 @@ import { Results } from '../results/results.js'
 import { readRunFile } from '../results/run-file.js'
 import { TABLES, type TableName } from '../results/tables.js'
 import { checkWritable } from '../results/whole-file.js'
+import { choice } from './options.js'
 import { tableLines } from './table.js'
 import { note, plural, print } from './terminal.js'
 
@@ -30,11 +31,7 @@ export function resultsCommand(program: Command): void {
     .argument('[runs...]', 'run folders (default: list those in runs/); several are asked together')
     .option('--sql <query>', 'ask in SQL (DuckDB); `-` reads the query from standard input')
     .addOption(
-      new Option('--table <name>', 'print or export a table').choices([
-        ...Object.keys(TABLES),
-        'models',
-        'datasets',
-      ]),
+      choice('--table <name>', 'print or export a table', [...Object.keys(TABLES), 'models', 'datasets']),
     )
     .option('--csv <file>', 'write the table, or the rows of the query, as CSV')
     .option('--json', 'print as JSON: one object, or with --sql or --table one array of rows')

@@ -43,18 +43,21 @@ export function curveGridSpec(grid: CurveGrid, look: Look = DEFAULT_LOOK): VegaL
 /** The size of the plots, and what the labels of the rows take on their right. */
 function layoutOf(grid: CurveGrid, look: Look, counts: Counts): { layout: GridLayout; right: number } {
   const { title, label } = MEASURES[look.size]
-  const [low, high] = yDomain(grid, grid.cells)
+  const shared = grid.sharedY === 'row' ? grid.rows.map((_, row) => [row]) : [[...grid.rows.keys()]]
   // The ticks depend on the height, the height on the width, the width on the ticks: five have the longest labels.
-  const digits = Math.max(...ticks(low, high, 5).map((value) => textWidth(`−${Math.abs(value)}`, label)))
+  const numbers = shared.flatMap((rows) => {
+    const cells = grid.cells.filter(({ row }) => rows.includes(row))
+    return ticks(...yDomain(grid, cells), 5)
+  })
+  const digits = Math.max(...numbers.map((value) => textWidth(`−${Math.abs(value)}`, label)))
   const lineHeight = 1.2
   let layout: GridLayout | undefined
   let right = 0
   // Twice: how many lines a label takes depends on the height of the plots.
   for (let pass = 0; pass < 2; pass++) {
-    const height = layout?.height ?? Number.POSITIVE_INFINITY
-    const spacing = layout?.spacing.row ?? 0
-    const yTitle = fitLines(grid.yLabel, grid.rows.length * (height + spacing), title)
-    const rowLines = grid.rows.map((row) => fitLines(row.label, height + spacing, label, 'bold').length)
+    const height = (layout?.height ?? Number.POSITIVE_INFINITY) + (layout?.spacing.row ?? 0)
+    const yTitle = fitLines(grid.yLabel, shared[0]!.length * height, title)
+    const rowLines = grid.rows.map((row) => fitLines(row.label, height, label, 'bold').length)
     // Without labels the number at the end of the depth axis reaches beyond the plot.
     right = hasLabels(grid.rows) ? Math.max(...rowLines) * lineHeight * label + 6 : label
     const left = digits + 4 + yTitle.length * lineHeight * title + 6

@@ -145,7 +145,7 @@ function part(grid: HeatmapGrid, look: Look, row: number, column: number, layout
   const { labels, width, most } = layout
   const heading = row === 0 ? grid.columns[column]! : ''
   const cell = grid.cells.find((other) => other.row === row && other.column === column)
-  const titled = cellTitle(heading, cell?.title ?? '', layout, look)
+  const titled = cellTitle(heading, cell?.title ?? '', cell ? layout : { ...layout, labels: 0 }, look)
   if (!cell) {
     const tallest = Math.max(
       1,

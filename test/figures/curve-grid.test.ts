@@ -4,7 +4,7 @@ import { curveGridSpec } from '../../src/figures/curve-grid.js'
 import { type CurveGrid, type GridPoint, windowDepth } from '../../src/figures/curve-grid-data.js'
 import { COLORS, DEFAULT_LOOK, MEASURES, shades } from '../../src/figures/look.js'
 import { toSvg } from '../../src/figures/render.js'
-import { count, frame, overlaps, texts, typeSizes, warnings } from './drawn.js'
+import { count, examine, frame, texts, typeSizes, warnings } from './drawn.js'
 import { curveGrid, LOOKS } from './samples.js'
 
 const names = (what: string, count: number) => Array.from({ length: count }, (_, i) => `${what} ${i + 1}`)
@@ -31,6 +31,9 @@ function lines(svg: string): number[][][] {
   )
 }
 
+/** Decimals of a pixel to which places hold: a figure's data have six digits. */
+const DIGITS = 2
+
 const lineColors = (svg: string) =>
   [...svg.matchAll(/<g class="mark-line role-mark[^>]*><path d="[^"]*" stroke="([^"]*)"/g)].map(
     ([, color]) => color,
@@ -46,9 +49,9 @@ describe('curveGridSpec', () => {
       ['first layers', { ...missing, x: 'layers' as const }],
     ])('draws %s without warnings, no text over another', async (_, grid) => {
       const spec = curveGridSpec(grid, look)
-      expect(await warnings(spec)).toEqual([])
-      expect(await overlaps(spec)).toEqual([])
-      const [width] = frame(await toSvg(spec))
+      const { svg, warnings, overlaps } = await examine(spec)
+      expect([warnings, overlaps]).toEqual([[], []])
+      const [width] = frame(svg)
       expect(width).toBeLessThanOrEqual(MEASURES[look.size].width)
     })
   })
@@ -61,8 +64,8 @@ describe('curveGridSpec', () => {
 
   it('keeps eight rows, six columns and eight lines on a page', async () => {
     const spec = curveGridSpec(large, { size: 'page', theme: 'light' })
-    expect(await overlaps(spec)).toEqual([])
-    const svg = await toSvg(spec)
+    const { svg, overlaps } = await examine(spec)
+    expect(overlaps).toEqual([])
     const [width, height] = frame(svg)
     expect(width).toBeLessThanOrEqual(7 * 96)
     expect(height).toBeLessThanOrEqual(9 * 96)
@@ -104,11 +107,11 @@ describe('curveGridSpec', () => {
     }
     const [a, b] = lines(await toSvg(curveGridSpec(grid)))
     expect([a.length, b.length]).toEqual([40, 4])
-    expect(a[0][0]).toBeCloseTo(b[0][0], 6)
-    expect(a[39][0]).toBeCloseTo(b[3][0], 6)
-    expect(b[1][0]).toBeCloseTo(b[0][0] + (b[3][0] - b[0][0]) / 3, 6)
+    expect(a[0][0]).toBeCloseTo(b[0][0], DIGITS)
+    expect(a[39][0]).toBeCloseTo(b[3][0], DIGITS)
+    expect(b[1][0]).toBeCloseTo(b[0][0] + (b[3][0] - b[0][0]) / 3, DIGITS)
     const [c, d] = lines(await toSvg(curveGridSpec({ ...grid, x: 'layers' })))
-    expect(d[3][0]).toBeCloseTo(c[3][0], 6)
+    expect(d[3][0]).toBeCloseTo(c[3][0], DIGITS)
   })
 
   it('leaves out bands that are not there', async () => {
@@ -185,7 +188,7 @@ describe('curveGridSpec', () => {
 
     it('is the same in all plots, or in those of a row', async () => {
       const [a, b] = lines(await toSvg(curveGridSpec(steep))).map(drop)
-      expect(b / a).toBeCloseTo(20, 6)
+      expect(b / a).toBeCloseTo(20, DIGITS)
       const [c, d] = lines(await toSvg(curveGridSpec({ ...steep, sharedY: 'row' }))).map(drop)
       expect(c).toBeGreaterThan(3 * a)
       expect(d / c).toBeLessThan(1.5)

@@ -4,8 +4,18 @@ import { compile } from 'vega-lite'
 import { toSvg } from '../../src/figures/render.js'
 import type { VegaLiteSpec } from '../../src/figures/style.js'
 
-/** Everything Vega-Lite and Vega warn about while a figure is compiled and drawn. */
-export async function warnings(spec: VegaLiteSpec): Promise<string[]> {
+/** A figure as it is drawn. */
+export interface Examined {
+  svg: string
+  /** Everything Vega-Lite and Vega warn about while it is compiled and drawn. */
+  warnings: string[]
+  /** Pairs of texts that are drawn over each other. */
+  overlaps: string[]
+}
+
+export async function examine(spec: VegaLiteSpec): Promise<Examined> {
+  // First, so that Vega then measures text as figures are drawn.
+  const svg = await toSvg(spec)
   const said: string[] = []
   const note = (...args: readonly unknown[]) => {
     said.push(args.join(' '))
@@ -20,8 +30,14 @@ export async function warnings(spec: VegaLiteSpec): Promise<string[]> {
   } as unknown as LoggerInterface
   const view = new View(parse(compile(spec, { logger }).spec), { renderer: 'none', logger })
   await view.toSVG()
+  const boxes: Box[] = []
+  collect((view.scenegraph() as unknown as { root: Item }).root, 0, 0, boxes)
   view.finalize()
-  return said
+  return { svg, warnings: said, overlaps: overlapping(boxes) }
+}
+
+export async function warnings(spec: VegaLiteSpec): Promise<string[]> {
+  return (await examine(spec)).warnings
 }
 
 /** The texts of an SVG, the lines of a text one below the other. */
@@ -52,7 +68,7 @@ export function count(text: string, pattern: RegExp): number {
 
 /** The cells of a heatmap as Vega drew them: place, and colour as [red, green, blue]. */
 export function cells(svg: string): { x: number; y: number; rgb: number[] }[] {
-  const marks = /<g class="mark-rect role-mark marks"[^>]*>(.*?)<\/g>/.exec(svg)![1]
+  const marks = /<g class="mark-rect role-mark [^"]*marks"[^>]*>(.*?)<\/g>/.exec(svg)![1]
   return [...marks.matchAll(/<path d="M([\d.]+),([\d.]+)h[^"]*" fill="rgb\(([^)]*)\)"/g)].map((match) => ({
     x: Number(match[1]),
     y: Number(match[2]),
@@ -84,14 +100,7 @@ interface Box {
 /** Texts whose line boxes stand this far in each other are still apart: boxes are taller than letters. */
 const LINE_GAP = 3
 
-/** Pairs of texts that are drawn over each other. */
-export async function overlaps(spec: VegaLiteSpec): Promise<string[]> {
-  // Vega then measures as figures are drawn.
-  await toSvg(spec)
-  const view = await new View(parse(compile(spec).spec), { renderer: 'none' }).runAsync()
-  const boxes: Box[] = []
-  collect((view.scenegraph() as unknown as { root: Item }).root, 0, 0, boxes)
-  view.finalize()
+function overlapping(boxes: readonly Box[]): string[] {
   const apart = (a: Box, b: Box) =>
     a.x2 - LINE_GAP <= b.x1 || b.x2 - LINE_GAP <= a.x1 || a.y2 - LINE_GAP <= b.y1 || b.y2 - LINE_GAP <= a.y1
   return boxes.flatMap((a, i) =>

@@ -54,14 +54,14 @@ export function differing(a: Image, b: Image, x: [number, number], y: [number, n
   return count
 }
 
-/** The smallest rectangle that holds every pixel that is not white. */
+/** The smallest rectangle that holds every pixel that is not of the background, the colour of the first pixel. */
 export function inkBox({ width, height, pixels }: Image): { x: [number, number]; y: [number, number] } {
   const x: [number, number] = [width, 0]
   const y: [number, number] = [height, 0]
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
       const at = 4 * (row * width + column)
-      if (pixels[at] === 255 && pixels[at + 1] === 255 && pixels[at + 2] === 255) continue
+      if ([0, 1, 2].every((channel) => pixels[at + channel] === pixels[channel])) continue
       x[0] = Math.min(x[0], column)
       x[1] = Math.max(x[1], column + 1)
       y[0] = Math.min(y[0], row)

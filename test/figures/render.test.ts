@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { curveGridSpec } from '../../src/figures/curve-grid.js'
 import { curvesSpec } from '../../src/figures/curves.js'
 import { heatmapSpec } from '../../src/figures/heatmap.js'
+import { COLORS, MEASURES } from '../../src/figures/look.js'
 import { toPng, toSvg } from '../../src/figures/render.js'
+import { frame } from './drawn.js'
 import { decodePng, differing, inkBox } from './png.js'
-import { heatmap, ODD_TOKENS, trainedCurves } from './samples.js'
-
-const size = (svg: string) =>
-  /^<svg [^>]*width="(\d+)" height="(\d+)" viewBox="(-?\d+) (-?\d+) \1 \2"/.exec(svg)!
+import { curveGrid, heatmap, LOOKS, ODD_TOKENS, trainedCurves } from './samples.js'
 
 const withoutTexts = (svg: string) => svg.replaceAll(/<text [^>]*>[^<]*<\/text>/g, '')
 
@@ -15,7 +15,7 @@ const heat = heatmapSpec(heatmap(['The', ' Eiffel', ' Tower', ' is', ' in'], 24,
 describe('toPng', () => {
   it.each([1, 2, 2.5])('has the size of the SVG, times %d', async (scale) => {
     const svg = await toSvg(heat)
-    const [, width, height] = size(svg).map(Number)
+    const [width, height] = frame(svg)
     const image = decodePng(toPng(svg, { scale }))
     expect(Math.abs(image.width - scale * width)).toBeLessThan(1)
     expect(Math.abs(image.height - scale * height)).toBeLessThan(1)
@@ -23,7 +23,7 @@ describe('toPng', () => {
 
   it('really draws the text', async () => {
     const svg = await toSvg(heat)
-    const [, , , left, top] = size(svg).map(Number)
+    const [, , left, top] = frame(svg)
     const withText = decodePng(toPng(svg, { scale: 1 }))
     const without = decodePng(toPng(withoutTexts(svg), { scale: 1 }))
     // Each text of the SVG changes pixels around its own anchor.
@@ -56,19 +56,48 @@ describe('toPng', () => {
   })
 })
 
-describe('toSvg', () => {
+describe.each(LOOKS)('the picture in a look: $size, $theme', (look) => {
   it.each([
-    ['curves', curvesSpec(trainedCurves())],
-    ['heatmap', heat],
-  ])('cuts the %s to what is drawn, on white, with an even margin', async (_, spec) => {
+    ['curves', curvesSpec(trainedCurves(), look)],
+    [
+      'heatmap',
+      heatmapSpec(
+        heatmap(['The', ' Eiffel', ' Tower'], 24, 9, (t, w) => -t * w),
+        look,
+      ),
+    ],
+    ['grid', curveGridSpec(curveGrid({ rows: ['a', 'b'], columns: ['c', 'd'], lines: ['e'] }), look)],
+  ])('of the %s is cut to what is drawn, on its background, with an even margin', async (_, spec) => {
     const svg = await toSvg(spec)
+    const { background } = COLORS[look.theme]
+    const [width, height, left, top] = frame(svg)
+    expect(svg).toContain(
+      `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="${background}"/>`,
+    )
     const image = decodePng(toPng(svg, { scale: 1 }))
+    const ground = background === 'white' ? [255, 255, 255, 255] : [...rgb(background), 255]
+    expect([...image.pixels.subarray(0, 4)]).toEqual(ground)
+    expect([...image.pixels.subarray(-4)]).toEqual(ground)
     const { x, y } = inkBox(image)
-    for (const margin of [x[0], y[0], image.width - x[1], image.height - y[1]]) {
-      expect(margin).toBeGreaterThanOrEqual(8)
-      expect(margin).toBeLessThanOrEqual(13)
+    const { margin } = MEASURES[look.size]
+    for (const free of [x[0], y[0], image.width - x[1], image.height - y[1]]) {
+      expect(free).toBeGreaterThanOrEqual(margin - 2)
+      expect(free).toBeLessThanOrEqual(margin + 3)
     }
-    const [, width, height, left, top] = size(svg)
-    expect(svg).toContain(`<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="white"/>`)
+  })
+
+  it('has no edge of another colour at any scale', async () => {
+    const svg = await toSvg(
+      heatmapSpec(
+        heatmap(['The', ' Eiffel'], 24, 9, (t, w) => -t * w),
+        look,
+      ),
+    )
+    const { width, height, pixels } = decodePng(toPng(svg, { scale: 1.37 }))
+    const pixel = (x: number, y: number) => [...pixels.subarray(4 * (y * width + x), 4 * (y * width + x) + 4)]
+    expect(pixel(width - 1, height - 1)).toEqual(pixel(0, 0))
+    expect(pixel(width - 1, 0)).toEqual(pixel(0, 0))
   })
 })
+
+const rgb = (color: string) => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16))

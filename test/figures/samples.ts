@@ -93,7 +93,7 @@ const named = (names: readonly string[]) => names.map((name) => ({ key: name, la
 /** A grid of rows x columns x lines of falling curves over the windows of a model; `n` prompts in each cell. */
 export function curveGrid(
   { rows, columns, lines }: { rows: string[]; columns: string[]; lines: string[] },
-  { nLayers = 24, window = 9, n = (_cell: Place) => 100 } = {},
+  { nLayers = 24, window = 9, n = () => 100 }: GridOptions = {},
 ): CurveGrid {
   const cells = rows.flatMap((_, row) =>
     columns.flatMap((_, column) =>
@@ -126,6 +126,12 @@ export function curveGrid(
     yLabel: 'change of p(answer), %',
     reference: 0,
   }
+}
+
+interface GridOptions {
+  nLayers?: number
+  window?: number
+  n?: (cell: Place) => number
 }
 
 interface Place {

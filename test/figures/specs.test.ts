@@ -3,12 +3,42 @@ import { InputError } from '../../src/errors.js'
 import { curvesSpec } from '../../src/figures/curves.js'
 import type { CurvesFigure, HeatmapFigure } from '../../src/figures/data.js'
 import { heatmapSpec } from '../../src/figures/heatmap.js'
+import { COLORS, MEASURES } from '../../src/figures/look.js'
 import { toSvg } from '../../src/figures/render.js'
 import { colorLimit, DIVERGING } from '../../src/figures/style.js'
-import { cells, count, luminance, texts, warnings } from './drawn.js'
-import { heatmap, ODD_TOKENS, trainedCurves } from './samples.js'
+import { cells, count, examine, frame, luminance, texts, typeSizes, warnings } from './drawn.js'
+import { heatmap, LOOKS, ODD_TOKENS, trainedCurves } from './samples.js'
 
 const flat = (tokens: string[]) => heatmap(tokens, 24, 9, (t, w) => -t - w)
+
+describe.each(LOOKS)('in a look: $size, $theme', (look) => {
+  it.each([
+    ['curves', curvesSpec(trainedCurves(), look)],
+    ['a heatmap', heatmapSpec(flat(['The', ' Eiffel', ' Tower', ' is', ' in']), look)],
+    [
+      'a heatmap of a deep model',
+      heatmapSpec(
+        heatmap(['The', ' Eiffel'], 64, 9, (t, w) => t * w),
+        look,
+      ),
+    ],
+  ])('draws %s without warnings, no text over another, in its width', async (_, spec) => {
+    const { svg, warnings, overlaps } = await examine(spec)
+    expect([warnings, overlaps]).toEqual([[], []])
+    expect(frame(svg)[0]).toBeLessThanOrEqual(MEASURES[look.size].width)
+    if (look.size !== 'screen') expect(Math.min(...typeSizes(svg))).toBeGreaterThanOrEqual((7 * 96) / 72)
+    expect(svg).toContain(`fill="${COLORS[look.theme].background}"`)
+  })
+})
+
+describe('the default look', () => {
+  it('is light, for a screen', () => {
+    const figure = flat(['a', 'b'])
+    expect(heatmapSpec(figure)).toEqual(heatmapSpec(figure, { size: 'screen', theme: 'light' }))
+    const curves = trainedCurves()
+    expect(curvesSpec(curves)).toEqual(curvesSpec(curves, { size: 'screen', theme: 'light' }))
+  })
+})
 
 describe('curvesSpec', () => {
   it('compiles and draws without warnings', async () => {
