@@ -1,15 +1,15 @@
 /** Draws the figures of docs/figures.md from the demo study: npm run figures. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { Size } from '../../src/figures/look.js'
 import { toSvg } from '../../src/figures/render.js'
 import { Results } from '../../src/results/results.js'
 import { drawFigures, resolved } from '../../src/studies/figures.js'
+import { FIGURE_PRESETS } from '../../src/studies/names.js'
 import { presetStudy } from '../../src/studies/presets.js'
 import { runStudy } from '../../src/studies/run.js'
-import { FIGURE_PRESETS, figureSchema } from '../../src/studies/study.js'
+import { figureSchema } from '../../src/studies/study.js'
 
 /** Figures of one's own, as the page shows them. */
 const OWN = [
@@ -52,6 +52,7 @@ const OWN = [
   },
 ]
 
+const page = await readFile(join(import.meta.dirname, '..', 'figures.md'), 'utf8')
 const run = await mkdtemp(join(tmpdir(), 'factflow-figures-'))
 try {
   const study = presetStudy('demo')
@@ -66,15 +67,13 @@ try {
   const own = OWN.map((figure) => figureSchema.parse({ kind: 'curves', ...figure }))
   for (const figure of [...FIGURE_PRESETS, ...own]) {
     for (const drawn of await drawFigures(await resolved(figure, results), results, study.size)) {
-      const { name } = drawn
-      const size: Size = drawn.size
-      await writeFile(
-        join(import.meta.dirname, `${name}.svg`),
-        await toSvg(drawn.spec({ size, theme: 'light' })),
-      )
-      if (name === 'figure-1') {
-        const dark = await toSvg(drawn.spec({ size, theme: 'dark' }))
-        await writeFile(join(import.meta.dirname, `${name}.dark.svg`), dark)
+      const { name, size } = drawn
+      for (const [theme, file] of [
+        ['light', `${name}.svg`],
+        ['dark', `${name}.dark.svg`],
+      ] as const) {
+        if (!page.includes(`(figures/${file})`)) continue
+        await writeFile(join(import.meta.dirname, file), await toSvg(drawn.spec({ size, theme })))
       }
     }
   }

@@ -1,5 +1,5 @@
 /** A grid of small plots with curves, as plain data. */
-import { fault } from './data.js'
+import { checkPlaces, fault } from './data.js'
 
 /** A row, a column or a line: `key` stands in the data beside the figure, `label` on it. */
 export interface GridLabel {
@@ -74,24 +74,12 @@ export function checkCurveGrid(grid: CurveGrid): void {
     if (again >= 0)
       throw fault(`${axis}[${again}].key`, 'must differ from the others', keys[again], 'rename it')
   }
-  if (grid.cells.length === 0) throw fault('cells', 'must not be empty', [], 'draw something else')
-  const seen = new Set<string>()
-  for (const [c, cell] of grid.cells.entries()) {
-    const at = `cells[${c}]`
-    for (const [name, axis] of [
-      ['row', 'rows'],
-      ['column', 'columns'],
-      ['line', 'lines'],
-    ] as const) {
-      if (grid[axis][cell[name]] === undefined) {
-        throw fault(`${at}.${name}`, `must be within 0..${grid[axis].length - 1}`, cell[name], 'count from 0')
-      }
-    }
-    const place = `${cell.row},${cell.column},${cell.line}`
-    if (seen.has(place)) throw fault(at, 'must have a place of its own', place, 'leave one of the two out')
-    seen.add(place)
-    if (cell.points.length === 0) throw fault(`${at}.points`, 'must not be empty', [], 'leave the cell out')
-    for (const [i, point] of cell.points.entries()) checkPoint(point, `${at}.points[${i}]`)
+  const [row, column, line] = [grid.rows.length, grid.columns.length, grid.lines.length]
+  checkPlaces(grid.cells, { row, column, line })
+  for (const [c, { points }] of grid.cells.entries()) {
+    const at = `cells[${c}].points`
+    if (points.length === 0) throw fault(at, 'must not be empty', [], 'leave the cell out')
+    for (const [i, point] of points.entries()) checkPoint(point, `${at}[${i}]`)
   }
   const { yLimits, reference } = grid
   if (!Number.isFinite(reference)) throw fault('reference', 'must be finite', reference, 'give 0 or 100')

@@ -1,6 +1,6 @@
 /** One plot of a grid of curves: its layers, axes and legend. */
 import type { CurveGrid, GridCell } from './curve-grid-data.js'
-import { type GridLayout, labelExpr, legendColumns } from './layout.js'
+import { fitLines, type GridLayout, labelExpr, legendColumns } from './layout.js'
 import { COLORS, type Look, MEASURES, shades } from './look.js'
 import { extent, SHAPES, ticks } from './style.js'
 import { visibleText } from './text.js'
@@ -93,7 +93,7 @@ export function plotLayers(plan: Plan, rows: readonly number[], titles: Titles, 
         },
       },
       ...(counts === 'plots' ? [countLayer(label, muted)] : []),
-      ...(hasEmpty ? [remarkLayer(label, muted, layout)] : []),
+      ...(hasEmpty ? [remarkLayer(grid, label, muted, layout)] : []),
     ],
   }
 }
@@ -116,16 +116,25 @@ function countLayer(fontSize: number, color: string): object {
   }
 }
 
+/** What an empty plot says, unless the grid knows more. */
+export const NO_DATA = 'no data'
+
 /** Why a plot is empty. */
-function remarkLayer(fontSize: number, color: string, { width, height }: GridLayout): object {
+function remarkLayer(
+  { remarks = [] }: CurveGrid,
+  fontSize: number,
+  color: string,
+  { width, height }: GridLayout,
+): object {
+  const texts = new Set([NO_DATA, ...remarks.map(({ text }) => visibleText(text))])
+  const lines = Object.fromEntries([...texts].map((text) => [text, fitLines(text, width, fontSize)]))
   return {
-    transform: [{ filter: 'isValid(datum.remark)' }],
-    mark: { type: 'text', fontSize, color, fontStyle: 'normal', limit: width, aria: false },
-    encoding: {
-      text: { field: 'remark' },
-      x: { value: width / 2 },
-      y: { value: height / 2 },
-    },
+    transform: [
+      { filter: 'isValid(datum.remark)' },
+      { calculate: `${JSON.stringify(lines)}[datum.remark]`, as: 'lines' },
+    ],
+    mark: { type: 'text', fontSize, color, baseline: 'middle', aria: false },
+    encoding: { text: { field: 'lines' }, x: { value: width / 2 }, y: { value: height / 2 } },
   }
 }
 
@@ -140,7 +149,8 @@ function xEncoding(
   const [, last] = extent(cells.flatMap(({ points }) => points.map(({ firstLayer }) => firstLayer)))
   // In a narrow plot the labels of the ends stay inside, or they would meet those of the next one.
   const narrow = width < 10 * label
-  const percent = { field: 'depth', end: 100, values: narrow ? [0, 50, 100] : [0, 25, 50, 75, 100] }
+  const steps = width < 7 * label ? [0, 100] : narrow ? [0, 50, 100] : [0, 25, 50, 75, 100]
+  const percent = { field: 'depth', end: 100, values: steps }
   const layers = {
     field: 'first_layer',
     end: last,
@@ -156,7 +166,7 @@ function xEncoding(
       zero: false,
       padding: Math.min(6, width / 24),
     },
-    axis: { title, values, grid: false, labelFlush: narrow, labelOverlap: false, labels },
+    axis: { title, values, grid: false, labelFlush: narrow && 8, labelOverlap: false, labels },
   }
 }
 

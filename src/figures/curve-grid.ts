@@ -1,6 +1,6 @@
 /** Rows x columns of plots of curves: what the paper's figures 1, 3 to 6, 8 to 10 and 14 have in common. */
 import { type CurveGrid, checkCurveGrid, type GridCell } from './curve-grid-data.js'
-import { type Counts, type Plan, plotLayers, yDomain } from './curve-grid-plot.js'
+import { type Counts, NO_DATA, type Plan, plotLayers, yDomain } from './curve-grid-plot.js'
 import { fitLines, type GridLayout, gridLayout, labelExpr } from './layout.js'
 import { COLORS, configOf, DEFAULT_LOOK, type Look, MEASURES } from './look.js'
 import { textWidth } from './metrics.js'
@@ -56,10 +56,10 @@ function layoutOf(grid: CurveGrid, look: Look, counts: Counts): { layout: GridLa
   // Twice: how many lines a label takes depends on the height of the plots.
   for (let pass = 0; pass < 2; pass++) {
     const height = (layout?.height ?? Number.POSITIVE_INFINITY) + (layout?.spacing.row ?? 0)
-    const yTitle = fitLines(grid.yLabel, shared[0]!.length * height, title)
+    const yTitle = yTitleOf(grid, shared[0]!.length, height, title)
     const rowLines = grid.rows.map((row) => fitLines(row.label, height, label, 'bold').length)
     // Without labels the number at the end of the depth axis reaches beyond the plot.
-    right = hasLabels(grid.rows) ? Math.max(...rowLines) * lineHeight * label + 6 : label
+    right = hasLabels(grid.rows) ? Math.max(...rowLines) * lineHeight * label + 6 : label / 2
     const left = digits + 4 + yTitle.length * lineHeight * title + 6
     const above = counts === 'plots' ? label : 0
     layout = gridLayout(look, grid.rows.length, grid.columns.length, left + right, above)
@@ -86,7 +86,7 @@ function rowsOf({ rows, columns, lines, cells, remarks = [] }: CurveGrid): objec
   for (const [r, row] of rows.entries()) {
     for (const [c, column] of columns.entries()) {
       if (cells.some((cell) => cell.row === r && cell.column === c)) continue
-      const text = remarks.find((remark) => remark.row === r && remark.column === c)?.text ?? 'no data'
+      const text = remarks.find((remark) => remark.row === r && remark.column === c)?.text ?? NO_DATA
       out.push({ row: row.key, column: column.key, remark: visibleText(text) })
     }
   }
@@ -112,8 +112,7 @@ function part(plan: Plan, rows: readonly number[], whole: number): object {
       new Map(axis.map(({ key, label: name }) => [key, fitLines(name, width, label, 'bold')])),
     ),
   })
-  const height = rows.length * (layout.height + layout.spacing.row)
-  const yTitle = fitLines(grid.yLabel, height, title)
+  const yTitle = yTitleOf(grid, rows.length, layout.height + layout.spacing.row, title)
   const xTitle = isLast ? fitLines(depthTitle(grid), whole, title) : null
   const facet = {
     ...(byRow && {
@@ -152,6 +151,11 @@ function part(plan: Plan, rows: readonly number[], whole: number): object {
     ...(own && { transform: [{ filter: { field: 'row', oneOf: keys } }] }),
     ...(byRow || byColumn ? { facet, spacing: layout.spacing, bounds: 'flush', spec: plot } : plot),
   }
+}
+
+/** The title of the y axis beside some rows; it may reach a little above and below them. */
+function yTitleOf({ yLabel }: CurveGrid, rows: number, height: number, size: number): string[] {
+  return fitLines(yLabel, rows * height + 1.5 * size, size)
 }
 
 /** `depth of the window’s first layer, % (w = 9)` */

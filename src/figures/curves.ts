@@ -4,9 +4,9 @@ import { COLORS, configOf, DEFAULT_LOOK, type Look, MEASURES, type Size } from '
 import { header, rounded, SHAPES, ticks, type VegaLiteSpec, windowTitle } from './style.js'
 import { visibleText } from './text.js'
 
-/** Size of the plot; in print it leaves 46 pixels to the y axis. */
+/** Size of the plot; in print it leaves 50 pixels to the y axis. */
 const PLOTS: Record<Size, { width: number; height: number }> = {
-  column: { width: 270, height: 165 },
+  column: { width: 266, height: 165 },
   page: { width: 360, height: 210 },
   screen: { width: 520, height: 300 },
 }
@@ -34,11 +34,24 @@ export function curvesSpec(figure: CurvesFigure, look: Look = DEFAULT_LOOK): Veg
     axis: {
       title: windowTitle(figure.window),
       values: ticks(0, lastStart, 12, 1),
+      domain: true,
+      ticks: true,
       grid: false,
       labelFlush: false,
     },
   }
-  const y = { type: 'quantitative', title: visibleText(figure.yLabel) }
+  // All of it here and not in `config`, which stacked figures take from the first.
+  const y = {
+    type: 'quantitative',
+    axis: {
+      title: visibleText(figure.yLabel),
+      domain: false,
+      ticks: false,
+      grid: true,
+      labelPadding: print ? 4 : 8,
+      titlePadding: print ? 4 : 12,
+    },
+  }
   const byCurve = (range: readonly string[]) => ({
     field: 'curve',
     type: 'nominal',
@@ -95,16 +108,7 @@ export function curvesSpec(figure: CurvesFigure, look: Look = DEFAULT_LOOK): Veg
         },
       },
     ],
-    config: {
-      ...configOf(look),
-      axisY: {
-        domain: false,
-        ticks: false,
-        grid: true,
-        labelPadding: print ? 4 : 8,
-        titlePadding: print ? 4 : 12,
-      },
-    },
+    config: configOf(look),
   } as unknown as VegaLiteSpec
 }
 

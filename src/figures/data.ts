@@ -135,6 +135,34 @@ function checkWindow({ nLayers, window }: { nLayers: number; window: number }, a
   }
 }
 
+/**
+ * Check that the cells of a grid lie in it, each in a place of its own.
+ *
+ * @param sizes how many rows, columns... there are; a cell holds an index for each
+ * @throws InputError when there is no cell, or one is not in the grid or stands twice
+ */
+export function checkPlaces<Axis extends string>(
+  cells: readonly Readonly<Record<NoInfer<Axis>, number>>[],
+  sizes: Readonly<Record<Axis, number>>,
+): void {
+  if (cells.length === 0) throw fault('cells', 'must not be empty', [], 'draw something else')
+  const axes = Object.entries<number>(sizes) as [Axis, number][]
+  const seen = new Set<string>()
+  for (const [c, cell] of cells.entries()) {
+    for (const [axis, size] of axes) {
+      const index = cell[axis]
+      if (!Number.isInteger(index) || index < 0 || index >= size) {
+        throw fault(`cells[${c}].${axis}`, `must be an integer within 0..${size - 1}`, index, 'count from 0')
+      }
+    }
+    const place = axes.map(([axis]) => `${axis} ${cell[axis]}`).join(', ')
+    if (seen.has(place)) {
+      throw fault(`cells[${c}]`, 'must have a place of its own', place, 'leave one of the two out')
+    }
+    seen.add(place)
+  }
+}
+
 /** What is wrong with a figure's data. */
 export function fault(where: string, rule: string, value: unknown, cure: string): InputError {
   const got = typeof value === 'number' ? String(value) : show(value)

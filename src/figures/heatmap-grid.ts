@@ -1,31 +1,13 @@
 /** Heatmaps in a grid, with one scale of colours: prompts by models, windows by prompts. */
-import { checkHeatmap, fault, type HeatmapData } from './data.js'
 import { type ColorLimit, changeColor } from './heatmap.js'
+import { checkHeatmapGrid, type HeatmapCell, type HeatmapGrid, unitTitle } from './heatmap-grid-data.js'
 import { fitLines, ROUNDING } from './layout.js'
 import { COLORS, configOf, DEFAULT_LOOK, type Look, MEASURES, type Size } from './look.js'
 import { textWidth } from './metrics.js'
-import { CHANGE_TITLE, colorLimit, header, rounded, ticks, type VegaLiteSpec, windowTitle } from './style.js'
+import { colorLimit, header, rounded, ticks, type VegaLiteSpec, windowTitle } from './style.js'
 import { rowLabel, visibleText, visibleToken } from './text.js'
 
-/** One heatmap in its place: indexes into the grid's rows and columns. */
-export interface HeatmapCell extends HeatmapData {
-  readonly row: number
-  readonly column: number
-  /** What stands above it: the base probability, say. */
-  readonly title?: string
-}
-
-/** Each prompt with its own tokens (models split it differently); labels of the subject's tokens end in `*`. */
-export interface HeatmapGrid {
-  readonly title: string
-  readonly subtitle?: string
-  /** Labels of the rows, above them, and of the columns; an empty one is left out. */
-  readonly rows: readonly string[]
-  readonly columns: readonly string[]
-  readonly cells: readonly HeatmapCell[]
-  /** Change in percent of the base probability, or (the paper's) difference of probabilities. */
-  readonly unit: 'relative' | 'absolute'
-}
+export type { HeatmapCell, HeatmapGrid } from './heatmap-grid-data.js'
 
 interface Shape {
   /** Height of a token's row, widest and narrowest plot, columns of text in a token's label. */
@@ -48,11 +30,10 @@ const SHAPES: Record<Size, Shape> = {
  * Heatmaps in a grid: in each the change of the answer's probability when a token (row, top to bottom in the prompt's
  * order) is cut from the target in a window (column). One scale of colours for all, symmetric about 0, with one legend.
  *
- * @throws InputError when rows, columns or cells are missing, a cell points outside the grid or stands twice, or cannot
- *   be drawn: see {@link checkHeatmap}
+ * @throws InputError when the grid cannot be drawn: see {@link checkHeatmapGrid}
  */
 export function heatmapGridSpec(grid: HeatmapGrid, look: Look = DEFAULT_LOOK): VegaLiteSpec {
-  checkGrid(grid)
+  checkHeatmapGrid(grid)
   const { gap, rowGap } = SHAPES[look.size]
   const layout = layoutOf(grid, look)
   const plots = grid.columns.length * (layout.width + layout.labels + gap) - layout.labels - gap
@@ -198,7 +179,7 @@ function part(grid: HeatmapGrid, look: Look, row: number, column: number, layout
         },
       },
       color: changeColor('change', limitOf(grid), look, {
-        title: titleOf(grid.unit),
+        title: unitTitle(grid.unit),
         orient: 'bottom',
         direction: 'horizontal',
         titleOrient: 'left',
@@ -256,50 +237,10 @@ function depthTitle({ cells }: HeatmapGrid, { size, theme }: Look, plots: number
   }
 }
 
-function titleOf(unit: HeatmapGrid['unit']): string {
-  switch (unit) {
-    case 'relative':
-      return CHANGE_TITLE
-    case 'absolute':
-      return 'change of p(answer)'
-    default:
-      throw fault('unit', 'must be relative or absolute', unit satisfies never, 'choose one')
-  }
-}
-
 /** Where the scale of colours ends, in the grid's unit. */
 function limitOf({ cells, unit }: HeatmapGrid): ColorLimit {
   const values = cells.flatMap((cell) => cell.values)
   // A difference of probabilities is at most 1.
   const limit = unit === 'relative' ? colorLimit(values) : colorLimit(values, 0.01, 1)
   return { limit, saturated: values.some((row) => row.some((value) => value > limit)) }
-}
-
-function checkGrid(grid: HeatmapGrid): void {
-  titleOf(grid.unit)
-  for (const axis of ['rows', 'columns'] as const) {
-    if (grid[axis].length === 0) throw fault(axis, 'must not be empty', [], 'give at least one')
-  }
-  if (grid.cells.length === 0) throw fault('cells', 'must not be empty', [], 'draw something else')
-  const seen = new Set<string>()
-  for (const [c, cell] of grid.cells.entries()) {
-    for (const [name, axis] of [
-      ['row', 'rows'],
-      ['column', 'columns'],
-    ] as const) {
-      if (grid[axis][cell[name]] === undefined) {
-        throw fault(
-          `cells[${c}].${name}`,
-          `must be within 0..${grid[axis].length - 1}`,
-          cell[name],
-          'count from 0',
-        )
-      }
-    }
-    const place = `${cell.row},${cell.column}`
-    if (seen.has(place))
-      throw fault(`cells[${c}]`, 'must have a place of its own', place, 'leave one of the two out')
-    seen.add(place)
-    checkHeatmap(cell, `cells[${c}].`)
-  }
 }

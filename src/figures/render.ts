@@ -33,7 +33,7 @@ function measureText(): void {
 }
 
 /**
- * Draw an SVG, as {@link toSvg} makes it, as a PNG on the SVG's own background.
+ * Draw an SVG, as {@link toSvg} makes it, as a PNG, on the SVG's own background (white, where it brings none).
  *
  * Text is drawn in the DejaVu Sans that ships with factflow, so the picture is the same on every machine. Only text in
  * scripts that this font lacks (Chinese, Japanese, Korean, Indic...) is drawn in the machine's own fonts; without
@@ -42,8 +42,7 @@ function measureText(): void {
  * @param scale pixels of the PNG per pixel of the SVG, of which 96 are an inch: 3.125 makes 300 a printed inch
  */
 export function toPng(svg: string, { scale = 2 }: { scale?: number } = {}): Uint8Array {
-  const background = BACKGROUND.exec(svg)?.groups?.fill ?? 'white'
-  const options = { ...fontOptions(svg), background, fitTo: { mode: 'zoom', value: scale } } as const
+  const options = { ...fontOptions(svg), background: 'white', fitTo: { mode: 'zoom', value: scale } } as const
   return new Resvg(svg, options).render().asPng()
 }
 
@@ -81,7 +80,7 @@ function fontOptions(svg: string): Pick<ResvgRenderOptions, 'font'> {
 }
 
 /** What Vega paints first: the whole figure in the colour of the background. */
-const BACKGROUND = /<rect (?:x="[^"]*" y="[^"]*" )?width="[^"]*" height="[^"]*" fill="(?<fill>[^"]*)"\/>/
+const BACKGROUND = /<rect (?:x="[^"]*" y="[^"]*" )?width="[^"]*" height="[^"]*" fill="([^"]*)"\/>/
 
 function cropped(svg: string, margin: number): string {
   const sized = / width="[^"]*" height="[^"]*" viewBox="[^"]*"/

@@ -8,9 +8,10 @@ import type { DuckDBValue } from '@duckdb/node-api'
 import { InputError, show } from '../errors.js'
 import { defaultWindow } from '../knockout/knockout.js'
 import { Database, literal, type Row } from './database.js'
+import type { TableName } from './rows.js'
 import { RUN_FILE, type RunFile, readRunFile } from './run-file.js'
 import { partFiles, partsSql } from './run-folder.js'
-import { TABLES, type TableName } from './tables.js'
+import { TABLES } from './tables.js'
 
 /** What makes rows of `knockouts` one curve of one prompt, or one heatmap: they are computed and stored together. */
 const CURVE = 'run, model, dataset, prompt_id, "window", source, target, features'
@@ -111,6 +112,11 @@ export class Results {
         await this.#insert('datasets', [run, dataset, d.source, d.facts, d.unusable])
       }
     }
+    // The window that words and tables are about: the default one, or the widest where that was not asked for.
+    await this.database.run(`
+      CREATE VIEW main_windows AS SELECT run, model,
+        coalesce(max("window") FILTER ("window" = default_window), max("window")) AS main_window
+      FROM curves JOIN models USING (run, model) WHERE source <> 'token' GROUP BY ALL`)
   }
 
   async #insert(table: string, values: readonly DuckDBValue[]): Promise<void> {

@@ -93,3 +93,21 @@ export interface UnusableRow {
   readonly reason: string
   readonly detail: string
 }
+
+/** What a row of each table is. */
+export interface Tables {
+  readonly knockouts: KnockoutRow
+  readonly evaluations: EvaluationRow
+  readonly features: FeatureRow
+  readonly prompt_sets: PromptSetRow
+  readonly unusable: UnusableRow
+}
+export type TableName = keyof Tables
+
+export const TABLE_NAMES = [
+  'knockouts',
+  'evaluations',
+  'features',
+  'prompt_sets',
+  'unusable',
+] as const satisfies readonly TableName[]

@@ -10,8 +10,9 @@ import { makeFolder } from '../checkpoints/make-folder.js'
 import { errorCode } from '../checkpoints/node-file.js'
 import { InputError, show } from '../errors.js'
 import { Database, identifier, literal } from './database.js'
+import type { TableName, Tables } from './rows.js'
 import { newRunFile, RUN_FILE, type RunFile, readRunFile, writeRunFile } from './run-file.js'
-import { PART_PREFIX, TABLES, type TableName, type Tables } from './tables.js'
+import { PART_PREFIX, TABLES } from './tables.js'
 import { systemReason } from './whole-file.js'
 
 export class RunFolder {

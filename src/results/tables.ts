@@ -1,16 +1,6 @@
 /** The tables of a run folder as DuckDB and Parquet have them: columns and types, in order. */
 import { BOOLEAN, DOUBLE, type DuckDBType, INTEGER, LIST, STRUCT, VARCHAR } from '@duckdb/node-api'
-import type { EvaluationRow, FeatureRow, KnockoutRow, PromptSetRow, UnusableRow } from './rows.js'
-
-/** What a row of each table is. */
-export interface Tables {
-  readonly knockouts: KnockoutRow
-  readonly evaluations: EvaluationRow
-  readonly features: FeatureRow
-  readonly prompt_sets: PromptSetRow
-  readonly unusable: UnusableRow
-}
-export type TableName = keyof Tables
+import type { TableName, Tables } from './rows.js'
 
 type Columns<Row> = { readonly [name in keyof Row]-?: DuckDBType }
 

@@ -6,7 +6,8 @@ import { ROLES, type Role } from '../prompts/roles.js'
 import { identifier, literal } from '../results/database.js'
 import type { Results } from '../results/results.js'
 import { bootstrapIntervals, interval, type MeanInterval } from '../results/statistics.js'
-import { type CurvesDefinition, DIMENSIONS, type Dimension } from './study.js'
+import { DIMENSIONS, type Dimension } from './names.js'
+import type { CurvesDefinition } from './study.js'
 
 /** One point of a curve. */
 export interface StoredPoint {
@@ -174,6 +175,17 @@ async function checkFixed(
   )
 }
 
+/** Sources in the order of the paper's figures. */
+const SOURCES: readonly Role[] = [
+  'subject',
+  'relation',
+  'relation-minus-last',
+  'last',
+  'first',
+  'context',
+  'all',
+]
+
 /** Order of values of a dimension: as asked for; else as they are known: roles, categories, numbers, models of the run. */
 export function ordered(
   dimension: Dimension,
@@ -189,7 +201,7 @@ export function ordered(
     dataset: where.dataset,
     'prompt set': where.promptSet,
     window: undefined,
-    source: where.source ?? ROLES,
+    source: where.source ?? SOURCES,
     target: where.target ?? ROLES,
     features: where.features ?? FEATURE_CATEGORIES,
   }

@@ -1,7 +1,6 @@
 /** The paper's figures, as definitions that fit what a run holds. Numbers are those of arXiv 2505.24244. */
-import { type FIGURE_PRESETS, type Figure, figureSchema } from './study.js'
-
-export type FigurePreset = (typeof FIGURE_PRESETS)[number]
+import type { FigurePreset } from './names.js'
+import { type Figure, figureSchema } from './study.js'
 
 /** What a preset must know of a run. */
 export interface RunContents {

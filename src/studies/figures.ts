@@ -10,16 +10,10 @@ import { thirds } from '../models/features.js'
 import type { Row } from '../results/database.js'
 import type { Results } from '../results/results.js'
 import { checkWhere, ordered, type StoredCurve, shown, storedCurves, valueLabel } from './curve-query.js'
-import { type FigurePreset, figurePreset } from './figure-presets.js'
+import { figurePreset } from './figure-presets.js'
 import { storedHeatmaps } from './heatmap-query.js'
-import type {
-  CurvesDefinition,
-  DecayDefinition,
-  Dimension,
-  Figure,
-  HeatmapsDefinition,
-  Study,
-} from './study.js'
+import type { Dimension, FigurePreset } from './names.js'
+import type { CurvesDefinition, DecayDefinition, Figure, HeatmapsDefinition, Study } from './study.js'
 
 /** A figure before it is rendered. */
 export interface DrawnFigure {
@@ -153,7 +147,7 @@ function curveFigure(
     ...axes,
     cells,
     x: depth,
-    yLabel: minus === undefined ? VALUE_TITLES[value] : `${VALUE_TITLES[value]}, less that of ${minus}`,
+    yLabel: minus === undefined ? VALUE_TITLES[value] : 'difference, points',
     reference: value === 'accuracy' && minus === undefined ? 100 : 0,
     ordered: lines === 'window',
     yLimits: definition.limits,
@@ -182,7 +176,7 @@ function curveFigure(
 
 /** What the figure holds fixed, in words: `subject → last, window of 9 layers, prompts of all-correct; mean and 95 % band`. */
 function curveSubtitle(definition: CurvesDefinition, curves: readonly StoredCurve[]): string {
-  const { interval, level } = definition
+  const { interval, level, minus } = definition
   const free = shown(definition)
   const fixed = (dimension: Dimension): string | undefined => {
     if (free.includes(dimension)) return undefined
@@ -204,6 +198,7 @@ function curveSubtitle(definition: CurvesDefinition, curves: readonly StoredCurv
         ? undefined
         : `windows of ${windows.join(', ')} layers`,
     set && `prompts: ${set}`,
+    minus && `less ${minus}`,
   ].filter((part) => part !== undefined)
   const kinds = { t: '', normal: ' (normal)', prediction: ' prediction', bootstrap: ' bootstrap' }
   const band = interval === 'none' ? 'mean' : `mean and ${Math.round(100 * level)} %${kinds[interval]} band`

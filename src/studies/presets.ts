@@ -1,5 +1,6 @@
 /** Studies that need no file. */
 import { InputError, show } from '../errors.js'
+import { STUDY_PRESETS } from './names.js'
 import { parseStudy, type Study } from './study.js'
 
 const FOUR_SOURCES = ['subject', 'relation', 'last', 'first']
@@ -30,7 +31,7 @@ const PAPER_EXPERIMENTS = {
   figures: ALL_FIGURES,
 }
 
-const PRESETS = {
+const PRESETS: Readonly<Record<(typeof STUDY_PRESETS)[number], unknown>> = {
   demo: {
     name: 'demo',
     title: 'Where facts flow in the embedded models',
@@ -85,9 +86,7 @@ const PRESETS = {
     data: 'counterfact',
     ...PAPER_EXPERIMENTS,
   },
-} as const
-
-export const STUDY_PRESETS = Object.keys(PRESETS)
+}
 
 /** A preset by its name, as the JSON of a study file; undefined when there is none. */
 export function studyPreset(name: string): unknown {

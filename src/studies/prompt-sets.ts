@@ -3,7 +3,8 @@ import { InputError, show } from '../errors.js'
 import type { Fact } from '../prompts/facts.js'
 import { shuffled } from '../prompts/sample.js'
 import type { PromptSetRow } from '../results/rows.js'
-import type { Known, PromptSet } from './study.js'
+import type { Known } from './names.js'
+import type { PromptSet } from './study.js'
 
 /** Ranks of the answers that a model gave, by data set and prompt. */
 export type Ranks = ReadonlyMap<string, ReadonlyMap<string, number>>

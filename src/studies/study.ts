@@ -8,6 +8,7 @@ import { parseFlow } from '../experiments/info-flow.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
 import { ROLES } from '../prompts/roles.js'
 import { INTERVALS } from '../results/statistics.js'
+import { DIMENSIONS, FIGURE_PRESETS, KNOWN } from './names.js'
 
 function isFlow(text: string): boolean {
   try {
@@ -17,24 +18,6 @@ function isFlow(text: string): boolean {
     return false
   }
 }
-
-/** What curves and grids differ in. */
-export const DIMENSIONS = [
-  'run',
-  'model',
-  'family',
-  'dataset',
-  'prompt set',
-  'window',
-  'source',
-  'target',
-  'features',
-] as const
-export type Dimension = (typeof DIMENSIONS)[number]
-
-/** What must be true of the model's answer for a prompt to be in a set. */
-export const KNOWN = ['any', 'correct', 'top-3', 'top-5', 'all-correct', 'all-top-3', 'all-top-5'] as const
-export type Known = (typeof KNOWN)[number]
 
 const text = z.string().trim().min(1)
 const count = z.int().min(1)
@@ -171,19 +154,6 @@ const decay = z.strictObject({
   layers: z.array(z.int().min(0)).min(1).optional().describe('Default: at most eight, evenly spaced.'),
   models: names.optional().describe('Labels of models; default all that have feature categories.'),
 })
-
-/** Names of the figures that need no definition. */
-export const FIGURE_PRESETS = [
-  'figure-1',
-  'figures-3-5',
-  'figure-6',
-  'figures-8-10',
-  'figure-14',
-  'heatmaps-by-model',
-  'heatmaps-by-window',
-  'decay-histograms',
-  'decay-boxes',
-] as const
 
 export const figureSchema = z.discriminatedUnion('kind', [curves, heatmapGrid, decay])
 export type Figure = z.infer<typeof figureSchema>

@@ -37,7 +37,7 @@ export interface Effect {
   readonly accuracy: number
 }
 
-/** The strongest window of every cut, by model and prompt set, for windows of the default width. */
+/** The strongest window of every cut, by model and prompt set, for windows of one width: `main_windows`. */
 export async function strongestEffects(results: Results): Promise<Effect[]> {
   interface Found {
     model: string
@@ -57,8 +57,9 @@ export async function strongestEffects(results: Results): Promise<Effect[]> {
     WITH per_window AS (
       SELECT model, prompt_set AS "set", source, target, features, "window", first_layer, layers, count(*) AS n,
         avg(relative_change) AS mean, stddev_samp(relative_change) AS sd, 100 * avg(hit::INTEGER) AS accuracy
-      FROM knockouts JOIN models USING (run, model) JOIN prompt_sets USING (run, model, dataset, prompt_id)
-      WHERE source <> 'token' AND isfinite(relative_change) AND "window" = default_window
+      FROM knockouts JOIN models USING (run, model) JOIN main_windows USING (run, model)
+        JOIN prompt_sets USING (run, model, dataset, prompt_id)
+      WHERE source <> 'token' AND isfinite(relative_change) AND "window" = main_window
       GROUP BY ALL)
     SELECT * FROM per_window
     QUALIFY row_number() OVER (PARTITION BY model, "set", source, target, features, "window" ORDER BY mean, first_layer) = 1
@@ -253,9 +254,9 @@ async function featuresSentence(results: Results, set: string, model: string): P
   const [row] = await results.rows<{ first_layer: number; n: number; mean: number; sd: number | null }>(
     `WITH own AS (
        SELECT run, model, dataset, prompt_id, "window", first_layer, features, relative_change AS v
-       FROM knockouts JOIN models USING (run, model) JOIN prompt_sets USING (run, model, dataset, prompt_id)
-       WHERE model = $model AND prompt_set = $set AND source = 'subject' AND target = 'last' AND isfinite(relative_change)
-         AND "window" = default_window),
+       FROM knockouts JOIN main_windows USING (run, model) JOIN prompt_sets USING (run, model, dataset, prompt_id)
+       WHERE model = $model AND prompt_set = $set AND source = 'subject' AND target = 'last'
+         AND isfinite(relative_change) AND "window" = main_window),
      paired AS (
        SELECT first_layer, d.v - i.v AS v, a.v AS whole
        FROM own a JOIN own d USING (run, model, dataset, prompt_id, "window", first_layer)

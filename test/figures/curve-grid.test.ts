@@ -91,6 +91,15 @@ describe('curveGridSpec', () => {
     expect(rows).toEqual(some.rows.map(({ label }) => label))
   })
 
+  it.each(['grid', 'row'] as const)(
+    'labels the depth axis below the last row only, y axes by %s',
+    async (sharedY) => {
+      const said = texts(await toSvg(curveGridSpec({ ...some, sharedY })))
+      expect(said.filter((text) => text === '100')).toHaveLength(3)
+      expect(said.filter((text) => text.startsWith('depth of'))).toHaveLength(1)
+    },
+  )
+
   it('has no header where there is one row or column without a label', async () => {
     const said = texts(await toSvg(curveGridSpec(one)))
     const ticks = said.filter((text) => /^[−\d]+$/.test(text))

@@ -139,9 +139,9 @@ describe('stored curves', () => {
     const { where } = define({ where: { source: ['last', 'subject'] } })
     expect(ordered('source', ['subject', 'last', 'subject'], { where }, [])).toEqual(['last', 'subject'])
     expect(ordered('source', ['subject', 'first', 'last'], define({}), [])).toEqual([
-      'first',
-      'last',
       'subject',
+      'last',
+      'first',
     ])
     expect(ordered('window', ['12', '9', '1'], define({}), [])).toEqual(['1', '9', '12'])
     expect(ordered('model', ['a', 'c', 'b'], define({}), ['b', 'c'])).toEqual(['b', 'c', 'a'])

@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { InputError } from '../../src/errors.js'
 import { figurePreset } from '../../src/studies/figure-presets.js'
-import { presetStudy, STUDY_PRESETS } from '../../src/studies/presets.js'
-import { FIGURE_PRESETS, modelLabel, parseStudy, studySchema } from '../../src/studies/study.js'
+import { FIGURE_PRESETS, STUDY_PRESETS } from '../../src/studies/names.js'
+import { presetStudy } from '../../src/studies/presets.js'
+import { modelLabel, parseStudy, studySchema } from '../../src/studies/study.js'
 
 const least = { name: 'a', models: ['tiny-mamba1'], data: 'atlas' }
 const message = (json: unknown): string => {

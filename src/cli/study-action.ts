@@ -1,0 +1,152 @@
+/** What `factflow study` does; apart from its definition, since what it needs takes long to load. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { z } from 'zod'
+import { InputError, show } from '../errors.js'
+import { visibleText, wrap } from '../figures/text.js'
+import { systemReason } from '../results/whole-file.js'
+import { nodeRuntime } from '../runtime/node.js'
+import { BYTES_PER_ROW, type Estimate, estimateStudy } from '../studies/estimate.js'
+import { finishStudy } from '../studies/finish.js'
+import { STUDY_PRESETS } from '../studies/names.js'
+import { presetStudy, studyPreset } from '../studies/presets.js'
+import { setAside } from '../studies/restart.js'
+import { chooseModels, runStudy } from '../studies/run.js'
+import { parseStudy, type Study, studySchema } from '../studies/study.js'
+import { readFactsOf } from '../studies/study-data.js'
+import { onNote } from './options.js'
+import { duration, withDownloads, withProgress } from './progress.js'
+import { tableLines } from './table.js'
+import { note, plural, print, width } from './terminal.js'
+
+export interface StudyCommandOptions {
+  readonly out?: string
+  readonly models?: readonly string[]
+  readonly offline?: true
+  readonly memory?: number
+  readonly threads?: number
+  readonly dryRun?: true
+  readonly restart?: true
+  readonly json?: true
+  readonly show?: true
+  readonly schema?: true
+}
+
+export async function studyAction(name: string | undefined, options: StudyCommandOptions): Promise<void> {
+  if (options.schema) print(JSON.stringify(z.toJSONSchema(studySchema, { io: 'input' }), null, 2))
+  else if (name === undefined) {
+    throw new InputError(
+      `study: must be given, got nothing; name a file or a preset (${STUDY_PRESETS.join(', ')})`,
+    )
+  } else if (options.show) print(JSON.stringify(await studyJson(name), null, 2))
+  else await runAndFinish(name, options)
+}
+
+/** The JSON of a study: of a preset, or of a file. @throws InputError when there is none, or it is not JSON */
+async function studyJson(name: string): Promise<unknown> {
+  const preset = studyPreset(name)
+  if (preset !== undefined) return preset
+  let text: string
+  try {
+    text = await readFile(name, 'utf8')
+  } catch (error) {
+    throw new InputError(
+      `study: must be a file or one of ${STUDY_PRESETS.join(', ')}, got ${show(name)} (${systemReason(error)}); check the path or name`,
+    )
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new InputError(`${name}: must be JSON, got ${systemReason(error)}; correct it`)
+  }
+}
+
+async function runAndFinish(name: string, options: StudyCommandOptions): Promise<void> {
+  const study = studyPreset(name) === undefined ? parseStudy(await studyJson(name), name) : presetStudy(name)
+  if (options.dryRun) return dryRun(study, options)
+  const { out = join('runs', study.name), models, memory, threads, offline } = options
+  if (options.restart) {
+    const old = await setAside(out)
+    if (old !== undefined) note(`set the results of before aside in ${old}`)
+  }
+  const begin = performance.now()
+  const stop = new AbortController()
+  const onInterrupt = (): void => stop.abort(new Error('interrupted'))
+  process.once('SIGINT', onInterrupt)
+  process.once('SIGTERM', onInterrupt)
+  try {
+    const common = { out, models, onNote, signal: stop.signal, progress: withProgress }
+    const outcome = await withDownloads((onProgress) =>
+      runStudy(study, { ...common, memory, threads, offline, onProgress }),
+    )
+    const finished = await withProgress('figures', (onProgress) =>
+      finishStudy(study, out, { onProgress, onNote }),
+    )
+    const seconds = (performance.now() - begin) / 1000
+    if (options.json) print(JSON.stringify({ study: study.name, out, ...outcome, ...finished, seconds }))
+    else {
+      for (const text of finished.summary) {
+        for (const line of wrap(text, Math.min(width(), 100))) print(line)
+        print('')
+      }
+      print(
+        `${plural(outcome.evaluated, 'prompt')} evaluated and ${plural(outcome.knockouts, 'knockout')} computed in ${duration(seconds)}; the rest was there.`,
+      )
+      print(
+        `${plural(finished.figures.length, 'figure')} in ${join(out, 'figures')}, report in ${finished.report}`,
+      )
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    note(`interrupted: what is done is kept in ${out}, the same command goes on from there`)
+    process.exitCode = EXIT_INTERRUPTED
+  } finally {
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGTERM', onInterrupt)
+  }
+}
+
+/** As shells count it: 128 + SIGINT. */
+const EXIT_INTERRUPTED = 130
+
+async function dryRun(study: Study, { models, threads, offline, json }: StudyCommandOptions): Promise<void> {
+  const facts = await withDownloads((onProgress) => readFactsOf(study, { offline, onProgress, onNote }))
+  const runtime = nodeRuntime({ threads })
+  const estimates = await estimateStudy(study, chooseModels(study, models), facts, runtime)
+  if (json) {
+    print(JSON.stringify({ study: study.name, models: estimates }))
+    return
+  }
+  const sum = (of: (estimate: Estimate) => number): number =>
+    estimates.reduce((total, estimate) => total + of(estimate), 0)
+  const row = (label: string, e: readonly number[], rest: readonly string[]): string[] => [
+    label,
+    ...e.map((value) => Math.round(value).toLocaleString('en')),
+    ...rest,
+  ]
+  const rows = [
+    ['MODEL', 'FACTS', 'PROMPTS', 'KNOCKOUTS', 'LAYER-ROWS', 'TIME', 'WEIGHTS', 'LEAST', ''],
+    ...estimates.map((e) =>
+      row(
+        e.model,
+        [e.facts, e.prompts, e.knockouts, e.layerRows],
+        [duration(e.seconds), size(e.weights), size(e.least), e.here ? '' : 'not here yet'],
+      ),
+    ),
+    row(
+      'all',
+      [sum((e) => e.facts), sum((e) => e.prompts), sum((e) => e.knockouts), sum((e) => e.layerRows)],
+      [duration(sum((e) => e.seconds)), '', '', ''],
+    ),
+  ]
+  for (const line of tableLines(rows, new Set([0, 8]))) print(visibleText(line))
+  print('')
+  const text = `PROMPTS and KNOCKOUTS are what there is at most: if a model knows every fact. TIME is for ${runtime.description}, if all of it is to be computed. Results take about ${size(sum((e) => e.knockouts) * BYTES_PER_ROW)} on disk. WEIGHTS: all of them loaded; LEAST: what --memory must be at least.`
+  for (const line of wrap(text, Math.min(width(), 100))) print(line)
+}
+
+/** `14.5 GB`, `7 MB` */
+function size(bytes: number): string {
+  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
+}
