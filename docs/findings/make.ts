@@ -24,42 +24,55 @@ function figures(results: readonly Findings[]): Record<string, VegaLiteSpec> {
   const mambas = results.filter(({ thirdsApart }) => thirdsApart !== undefined)
   const main = ({ nLayers }: Findings) => mainWindow(nLayers)
   const byWindow = (source: string) =>
-    results.map((model) => ({
-      ...panel(
+    results.map((model) =>
+      panel(
         model,
         WINDOWS.map((window) => ({
           label: plural(window, 'layer'),
           curve: curveOf(model, source, window),
         })),
       ),
-      title: `${model.model}: ${source} → last`,
-    }))
+    )
   return {
     sources: panels('Tokens cut from the last token', [
-      results.map((model) =>
-        panel(
-          model,
-          SOURCES.map((source) => ({
-            label: `${source} → last`,
-            curve: curveOf(model, source, main(model)),
-          })),
+      {
+        label: '',
+        panels: results.map((model) =>
+          panel(
+            model,
+            SOURCES.map((source) => ({
+              label: `${source} → last`,
+              curve: curveOf(model, source, main(model)),
+            })),
+          ),
         ),
-      ),
+      },
     ]),
     features: panels('The subject cut from the last token, by features', [
-      mambas.map((model) =>
-        panel(
-          model,
-          ['all', 'context-dependent', 'context-independent'].map((features) => ({
-            label: features,
-            curve: curveOf(model, 'subject', main(model), features),
-          })),
+      {
+        label: '',
+        panels: mambas.map((model) =>
+          panel(
+            model,
+            ['all', 'context-dependent', 'context-independent'].map((features) => ({
+              label: features,
+              curve: curveOf(model, 'subject', main(model), features),
+            })),
+          ),
         ),
-      ),
+      },
     ]),
-    windows: panels('Windows of several sizes', [byWindow('subject'), byWindow('relation-minus-last')]),
+    windows: panels(
+      'Windows of several sizes',
+      ['subject', 'relation-minus-last'].map((source) => ({
+        label: `${source} → last`,
+        panels: byWindow(source),
+      })),
+      true,
+    ),
     heatmaps: heatmapGrid(
       'Each token cut from the last token',
+      results.map(({ model }) => model),
       results[0]!.heatmaps.map((_, i) => results.map(({ heatmaps }) => heatmaps[i]!)),
     ),
   }

@@ -1,8 +1,8 @@
 /** Evaluations as CSV, a line for each prompt; DuckDB writes it. */
-import { BOOLEAN, DOUBLE, DuckDBDataChunk, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api'
+import { BOOLEAN, DOUBLE, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api'
 import { type Evaluation, evaluationTexts } from '../experiments/evaluate.js'
 import type { Tokenizer } from '../prompts/tokenizer.js'
-import { Database, identifier, literal } from './database.js'
+import { Database, literal } from './database.js'
 import { writeWhole } from './whole-file.js'
 
 /** The columns, in order. */
@@ -25,9 +25,6 @@ const COLUMNS = {
 } as const
 type Line = Readonly<Record<keyof typeof COLUMNS, DuckDBValue>>
 
-/** Rows that DuckDB takes at a time (its vector size). */
-const CHUNK = 2048
-
 /**
  * Write evaluations as CSV: UTF-8, a header, quoted as in RFC 4180, lines that end in a line feed. What a fact lacks or
  * nobody asked for is empty without quotes; an empty text is `""`.
@@ -38,19 +35,10 @@ export async function writeEvaluations(
   evaluations: readonly Evaluation[],
   tokenizer: Tokenizer,
 ): Promise<void> {
-  const names = Object.keys(COLUMNS) as (keyof Line)[]
   const database = await Database.open({ threads: 1 })
   try {
-    const columns = names.map((name) => `${identifier(name)} ${COLUMNS[name]}`)
-    await database.run(`CREATE TABLE evaluations (${columns.join(', ')})`)
-    const appender = await database.connection.createAppender('evaluations')
-    for (let from = 0; from < evaluations.length; from += CHUNK) {
-      const lines = evaluations.slice(from, from + CHUNK).map((evaluation) => lineOf(evaluation, tokenizer))
-      const chunk = DuckDBDataChunk.create(Object.values(COLUMNS))
-      chunk.setColumns(names.map((name) => lines.map((line) => line[name])))
-      appender.appendDataChunk(chunk)
-    }
-    appender.closeSync()
+    const lines = evaluations.map((evaluation) => lineOf(evaluation, tokenizer))
+    await database.fill('evaluations', COLUMNS, lines)
     await writeWhole(path, (file) =>
       database.run(`COPY evaluations TO ${literal(file)} (FORMAT csv, HEADER)`),
     )
