@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * Tests that run the built package as a user does (the command line, the README, the package), of what ships with it
- * (the facts, and all of them asked of the embedded models), and of whole studies.
+ * (the facts, and all of them asked of the embedded models), of whole studies; and others that take long: data sets
+ * as published, continuations, every figure in every look.
  */
 const PRODUCT = [
   'test/cli/**/*.test.ts',
@@ -12,6 +13,9 @@ const PRODUCT = [
   'test/models/accuracy.test.ts',
   'test/training/**/*.test.ts',
   'test/studies/run.test.ts',
+  'test/datasets/published.test.ts',
+  'test/experiments/continuation.test.ts',
+  'test/figures/{curve-grid,heatmap-grid,decay}.test.ts',
 ]
 
 /** Minutes, for what is worth them: run by `npm run test:slow` and by CI. */

@@ -188,8 +188,8 @@ describe('importAuthors', () => {
     const failures: string[] = []
     await importAuthors(output(), run(), { onFailure: (error) => failures.push(error.message) })
     expect(failures).toEqual([expect.stringMatching(/^mamba3-2B: its layers must be known, got/)])
-    expect(await query('SELECT model, source, family, layers FROM models')).toEqual([
-      { model: 'mamba3-1B', source: 'mamba3-1B', family: 'mamba3', layers: 24 },
+    expect(await query('SELECT model, opened_from, family, layers FROM models')).toEqual([
+      { model: 'mamba3-1B', opened_from: 'mamba3-1B', family: 'mamba3', layers: 24 },
     ])
   })
 
