@@ -12,7 +12,8 @@ export type {
   PromptSetRow,
   UnusableRow,
 } from '../results/rows.js'
-export { type DrawnFigure, drawFigures } from './figures.js'
+export type { DrawnFigure } from './drawn.js'
+export { drawFigures } from './figures.js'
 export { finishStudy, saveFigureFiles } from './finish.js'
 export { presetStudy } from './presets.js'
 export { runStudy, type StudyOptions, type StudyOutcome } from './run.js'

@@ -4,7 +4,9 @@ import { InputError } from '../errors.js'
 import type { Model } from '../model.js'
 import { ARCHITECTURES } from '../models/registry.js'
 import type { RunModel } from '../results/run-file.js'
-import type { StudyModel } from './study.js'
+import type { RunFolder } from '../results/run-folder.js'
+import { VERSION } from '../version.js'
+import type { Study, StudyModel } from './study.js'
 
 /** What run.json says of a model. */
 export async function modelRun(
@@ -40,5 +42,23 @@ export function sameModel(label: string, stored: RunModel, now: RunModel, dir: s
   if (stored.fingerprint === now.fingerprint) return
   throw new InputError(
     `${dir}: ${label} must be the model whose results are stored here (SHA-256 ${stored.fingerprint?.slice(0, 12)}…, from ${stored.source}), got another (${now.fingerprint?.slice(0, 12)}…, from ${now.source}); use another folder or label, or --restart to set the old results aside`,
+  )
+}
+
+/** @throws InputError when the stored results are those of another version */
+export function checkVersion({ file, dir }: RunFolder): void {
+  if (file.factflow === VERSION) return
+  throw new InputError(
+    `${dir}: results must all be of one version of factflow (this is ${VERSION}), got results of ${file.factflow}; use another folder, or --restart to set the old results aside`,
+  )
+}
+
+/** @throws InputError when evaluations are stored that were asked for otherwise: other numbers of tokens kept */
+export async function checkEvaluate({ evaluate: now }: Study, folder: RunFolder): Promise<void> {
+  const before = (folder.file.study as Partial<Study> | undefined)?.evaluate
+  if (!before || (before.top === now.top && before.continuation === now.continuation)) return
+  if ((await folder.parts('evaluations')).size === 0) return
+  throw new InputError(
+    `${folder.dir}: evaluate must be as it was for the evaluations that are stored here (top ${before.top}, continuation ${before.continuation}), got top ${now.top}, continuation ${now.continuation}; use another folder, or --restart to set the old results aside`,
   )
 }

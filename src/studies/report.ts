@@ -1,5 +1,5 @@
 /** A study's report: one HTML page that needs nothing else, figures included. */
-import type { StudyFigure } from './figures.js'
+import type { StudyFigure } from './drawn.js'
 import type { Study } from './study.js'
 import type { Table } from './summary-tables.js'
 

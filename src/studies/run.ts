@@ -4,12 +4,12 @@ import { InputError, show } from '../errors.js'
 import { evaluate } from '../experiments/evaluate.js'
 import { loadModel } from '../load.js'
 import type { Model, Progress } from '../model.js'
-import { Results } from '../results/results.js'
-import type { EvaluationRow } from '../results/rows.js'
 import { RunFolder } from '../results/run-folder.js'
 import { VERSION } from '../version.js'
-import { modelRun, sameModel } from './inputs.js'
-import { choosePrompts, type Ranks, type SetContext } from './prompt-sets.js'
+import { evaluationRow } from './evaluation-row.js'
+import { checkEvaluate, checkVersion, modelRun, sameModel } from './inputs.js'
+import { choosePrompts } from './prompt-sets.js'
+import { promptKey, storedCurveKeys, storedMembers, storedPrompts, storedRanks } from './stored.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
 import { openData, type PreparedData, prepareData, type StudyFacts } from './study-data.js'
 import {
@@ -105,6 +105,7 @@ class StudyRun {
     const { study, folder } = this
     const models = chooseModels(study, this.options.models)
     checkVersion(folder)
+    await checkEvaluate(study, folder)
     const data = await openData(study, folder, this.options)
     folder.file.study = study
     await folder.save()
@@ -152,11 +153,11 @@ class StudyRun {
   /** Ask a model for what it says of all facts, as far as it has not been asked. */
   async #evaluate(entry: StudyModel, data: StudyFacts): Promise<void> {
     const label = modelLabel(entry)
-    const done = await this.#done('SELECT dataset, prompt_id FROM evaluated WHERE model = $model', label)
-    const unusable = await this.#done('SELECT dataset, prompt_id FROM unusable WHERE model = $model', label)
-    const known = (dataset: string, id: string): boolean =>
-      done.has(`${dataset} ${id}`) || unusable.has(`${dataset} ${id}`)
-    const wanted = [...data.facts].some(([dataset, facts]) => facts.some(({ id }) => !known(dataset, id)))
+    const { evaluated, unusable } = await storedPrompts(this.folder.dir, label)
+    const known = (key: string): boolean => evaluated.has(key) || unusable.has(key)
+    const wanted = [...data.facts].some(([dataset, facts]) =>
+      facts.some(({ id }) => !known(promptKey(dataset, id))),
+    )
     if (!wanted) return
     const model = await this.#model(entry)
     const tokenizer = await model.tokenizer()
@@ -167,7 +168,7 @@ class StudyRun {
       prepared.prompts.map((one) => ({ ...one, curves: [] })),
     )
     const missing = units(prepared.prompts, size, (one) =>
-      done.has(`${one.dataset} ${one.prompt.fact.id}`) ? undefined : one,
+      evaluated.has(promptKey(one.dataset, one.prompt.fact.id)) ? undefined : one,
     )
     const { top: topK, continuation } = this.study.evaluate
     await this.#inUnits(`${label}: evaluate`, missing, async (unit, onProgress) => {
@@ -176,28 +177,7 @@ class StudyRun {
         unit.map(({ prompt }) => prompt),
         { topK, continuation, onProgress, signal: this.options.signal },
       )
-      const rows = evaluations.map((evaluation, i): EvaluationRow => {
-        const { prompt, base } = evaluation
-        const { fact } = prompt
-        return {
-          model: label,
-          dataset: unit[i]!.dataset,
-          prompt_id: fact.id,
-          prompt: fact.prompt,
-          subject: fact.subject,
-          answer: fact.answer,
-          relation: fact.relation ?? null,
-          split: fact.split ?? null,
-          tokens: prompt.tokens.map((token) => token.text),
-          subject_tokens: prompt.subject,
-          answer_tokens: prompt.answerIds.map((id) => tokenizer.tokenText(id)),
-          prob: base.prob,
-          rank: base.rank,
-          hit: evaluation.correct,
-          top: (base.topK ?? []).map(({ id, prob }) => ({ id, text: tokenizer.tokenText(id), prob })),
-          continuation: evaluation.continuation ? tokenizer.decode(evaluation.continuation) : null,
-        }
-      })
+      const rows = evaluations.map((one, i) => evaluationRow(label, unit[i]!.dataset, one, tokenizer))
       const ids = unit.map(({ dataset, prompt }) => [dataset, prompt.fact.id])
       await this.folder.write('evaluations', partId(label, ids), rows)
       this.#evaluated += rows.length
@@ -206,7 +186,9 @@ class StudyRun {
 
   /** Choose the prompts of every named set by what the models evaluated so far know, and store them. */
   async #choosePrompts(data: StudyFacts): Promise<void> {
-    const context = await this.#setContext(data)
+    const labels = this.study.models.map(modelLabel)
+    const ranks = await storedRanks(this.folder.dir, labels, data.facts)
+    const context = { facts: data.facts, ranks, labels }
     const rows = Object.entries(this.study.promptSets).flatMap(([name, set]) => {
       const chosen = choosePrompts(name, set, context)
       if (chosen.missing.length > 0) {
@@ -221,39 +203,13 @@ class StudyRun {
     await this.folder.write('prompt_sets', 'all', rows)
   }
 
-  async #setContext({ facts }: StudyFacts): Promise<SetContext> {
-    const labels = this.study.models.map(modelLabel)
-    const ranks = new Map<string, Ranks>()
-    const results = await Results.open([this.folder.dir])
-    try {
-      for (const label of labels) {
-        const answers = await results.rows<{ dataset: string; prompt_id: string; rank: number }>(
-          `SELECT dataset, prompt_id, rank FROM evaluations WHERE model = $label
-           UNION ALL SELECT dataset, prompt_id, NULL FROM unusable WHERE model = $label`,
-          { label },
-        )
-        const own = new Map<string, Map<string, number>>()
-        for (const { dataset, prompt_id, rank } of answers) {
-          const of = own.get(dataset) ?? new Map<string, number>()
-          own.set(dataset, of.set(prompt_id, rank ?? Number.NaN))
-        }
-        const complete = [...facts].every(([dataset, all]) =>
-          all.every(({ id }) => own.get(dataset)?.has(id)),
-        )
-        if (complete) ranks.set(label, own)
-      }
-    } finally {
-      results.close()
-    }
-    return { facts, ranks, labels }
-  }
-
   /** Compute a model's curves and heatmaps, as far as they are missing. */
   async #sweep(entry: StudyModel, data: StudyFacts): Promise<void> {
     const label = modelLabel(entry)
     const asked = await this.#asked(label)
     const needsFeatures = drawsFeatures(this.study) && !(await this.#hasFeatures(label))
-    const missing = await this.#missing(label)
+    const done = await storedCurveKeys(this.folder.dir, label)
+    const missing = (key: string, curve: Curve): boolean => !done.has(`${key} ${curveKey(curve)}`)
     const complete = [...asked].every(([key, curves]) => curves.every((curve) => !missing(key, curve)))
     if (complete && !needsFeatures) return
     const model = await this.#model(entry)
@@ -261,13 +217,13 @@ class StudyRun {
     const { nLayers } = model.spec
     const prepared: PreparedData = await prepareData(model, data)
     const all = prepared.prompts.flatMap(({ dataset, prompt }): Work[] => {
-      const curves = asked.get(`${dataset} ${prompt.fact.id}`)
+      const curves = asked.get(promptKey(dataset, prompt.fact.id))
       return curves ? [{ dataset, prompt, curves }] : []
     })
     const rest = units(all, unitSize(model.spec, all), (work) => {
       const curves = work.curves.filter(
         (curve) =>
-          missing(`${work.dataset} ${work.prompt.fact.id}`, curve) &&
+          missing(promptKey(work.dataset, work.prompt.fact.id), curve) &&
           curveKnockouts(curve, work.prompt, nLayers).length > 0,
       )
       return curves.length > 0 ? { ...work, curves } : undefined
@@ -296,47 +252,18 @@ class StudyRun {
     // A model that has never been open has no evaluations either, so no prompt is in a set.
     if (!spec) return new Map()
     const facts = { nLayers: spec.layers, featureCategories: spec.featureCategories }
-    const { asked, tooWide } = askedCurves(this.study, label, facts, await this.#members(label))
+    const { asked, tooWide } = askedCurves(
+      this.study,
+      label,
+      facts,
+      await storedMembers(this.folder.dir, label),
+    )
     if (tooWide.length > 0) {
       this.options.onNote?.(
         `${label} has ${spec.layers} layers: windows of ${tooWide.join(', ')} are left out`,
       )
     }
     return asked
-  }
-
-  /** Data set and prompt of the members of each set, for a model. */
-  async #members(label: string): Promise<Map<string, string[]>> {
-    const members = new Map<string, string[]>()
-    const results = await Results.open([this.folder.dir])
-    try {
-      const rows = await results.rows<{ prompt_set: string; dataset: string; prompt_id: string }>(
-        'SELECT prompt_set, dataset, prompt_id FROM prompt_sets WHERE model = $label',
-        { label },
-      )
-      for (const { prompt_set: set, dataset, prompt_id: id } of rows) {
-        members.set(set, [...(members.get(set) ?? []), `${dataset} ${id}`])
-      }
-    } finally {
-      results.close()
-    }
-    return members
-  }
-
-  /** Says of a curve of a prompt whether it is yet to be computed. */
-  async #missing(label: string): Promise<(key: string, curve: Curve) => boolean> {
-    const results = await Results.open([this.folder.dir])
-    try {
-      const rows = await results.rows<
-        Curve & { dataset: string; prompt_id: string } & Record<string, string | number>
-      >('SELECT dataset, prompt_id, "window", source, target, features FROM curves WHERE model = $label', {
-        label,
-      })
-      const done = new Set(rows.map((row) => `${row.dataset} ${row.prompt_id} ${curveKey(row)}`))
-      return (key, curve) => !done.has(`${key} ${curveKey(curve)}`)
-    } finally {
-      results.close()
-    }
   }
 
   async #hasFeatures(label: string): Promise<boolean> {
@@ -351,16 +278,6 @@ class StudyRun {
       Array.from(norms, (norm, feature) => ({ model: label, layer, feature, norm })),
     )
     await this.folder.write('features', partId(label), rows)
-  }
-
-  async #done(sql: string, model: string): Promise<Set<string>> {
-    const results = await Results.open([this.folder.dir])
-    try {
-      const rows = await results.rows<{ dataset: string; prompt_id: string }>(sql, { model })
-      return new Set(rows.map(({ dataset, prompt_id }) => `${dataset} ${prompt_id}`))
-    } finally {
-      results.close()
-    }
   }
 
   /** Work through units with one progress bar. */
@@ -383,12 +300,4 @@ class StudyRun {
       }
     })
   }
-}
-
-/** @throws InputError when the stored results are those of another version */
-function checkVersion({ file, dir }: RunFolder): void {
-  if (file.factflow === VERSION) return
-  throw new InputError(
-    `${dir}: results must all be of one version of factflow (this is ${VERSION}), got results of ${file.factflow}; use another folder, or --restart to set the old results aside`,
-  )
 }

@@ -237,6 +237,10 @@ describe('a study', () => {
     const more = { models, infoFlow: { promptSets: 'correct', windows: [2] } }
     await expect(run(more)).rejects.toThrow(/m1 must be the model whose results are stored here.*got another/)
 
+    await expect(run({ evaluate: { top: 3, continuation: 2 } })).rejects.toThrow(
+      /evaluate must be as it was .*\(top 2, continuation 2\), got top 3/,
+    )
+
     const file = join(out, 'run.json')
     const json = JSON.parse(await readFile(file, 'utf8')) as object
     await writeFile(file, JSON.stringify({ ...json, factflow: '0.0.1' }))

@@ -1,0 +1,46 @@
+/** What figures of studies have in common. */
+import type { Look, Size } from '../figures/look.js'
+import type { VegaLiteSpec } from '../figures/style.js'
+import type { Row } from '../results/database.js'
+import type { Results } from '../results/results.js'
+
+/** A figure before it is rendered. */
+export interface DrawnFigure {
+  /** Of its files. */
+  readonly name: string
+  readonly title: string
+  spec(look: Look): VegaLiteSpec
+  readonly size: Size
+  /** The numbers that it shows, for a CSV beside it. */
+  readonly rows: readonly Row[]
+}
+
+/** A figure in a report: SVG of both themes. */
+export interface StudyFigure {
+  readonly name: string
+  readonly title: string
+  readonly light: string
+  readonly dark: string
+}
+
+/** Models of the runs, in the order in which studies name them. */
+export function modelOrder(results: Results): string[] {
+  return results.runs.flatMap(({ file }) => Object.keys(file.models))
+}
+
+/**
+ * Names of the files of several figures of one definition: its name, and what tells each apart, without clashes.
+ * @param values one for each figure
+ */
+export function fileNames(name: string, values: readonly string[]): string[] {
+  if (values.length === 1) return [name]
+  const used = new Set<string>()
+  return values.map((value) => {
+    const plain = `${name}-${value.replace(/[^\w.-]+/g, '-')}`
+    let own = plain
+    // Some file systems do not tell upper from lower case.
+    for (let i = 2; used.has(own.toLowerCase()); i++) own = `${plain}-${i}`
+    used.add(own.toLowerCase())
+    return own
+  })
+}
