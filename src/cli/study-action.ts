@@ -126,23 +126,23 @@ async function dryRun(study: Study, { models, threads, offline, json }: StudyCom
     ...rest,
   ]
   const rows = [
-    ['MODEL', 'FACTS', 'PROMPTS', 'KNOCKOUTS', 'LAYER-ROWS', 'TIME', 'WEIGHTS', 'LEAST', ''],
+    ['MODEL', 'FACTS', 'PROMPTS', 'RUNS', 'ROWS', 'TIME', 'WEIGHTS', 'LEAST', ''],
     ...estimates.map((e) =>
       row(
         e.model,
-        [e.facts, e.prompts, e.knockouts, e.layerRows],
+        [e.facts, e.prompts, e.runs, e.knockouts],
         [duration(e.seconds), size(e.weights), size(e.least), e.here ? '' : 'not here yet'],
       ),
     ),
     row(
       'all',
-      [sum((e) => e.facts), sum((e) => e.prompts), sum((e) => e.knockouts), sum((e) => e.layerRows)],
+      [sum((e) => e.facts), sum((e) => e.prompts), sum((e) => e.runs), sum((e) => e.knockouts)],
       [duration(sum((e) => e.seconds)), '', '', ''],
     ),
   ]
   for (const line of tableLines(rows, new Set([0, 8]))) print(visibleText(line))
   print('')
-  const text = `PROMPTS and KNOCKOUTS are what there is at most: if a model knows every fact. TIME is for ${runtime.description}, if all of it is to be computed. Results take about ${size(sum((e) => e.knockouts) * BYTES_PER_ROW)} on disk. WEIGHTS: all of them loaded; LEAST: what --memory must be at least.`
+  const text = `PROMPTS, RUNS and ROWS (one a knockout; equal ones share a run) are what there is at most: if a model knows every fact. TIME is for ${runtime.description}, if all of it is to be computed. Results take about ${size(sum((e) => e.knockouts) * BYTES_PER_ROW)} on disk. WEIGHTS: all of them loaded; LEAST: what --memory must be at least.`
   for (const line of wrap(text, Math.min(width(), 100))) print(line)
 }
 

@@ -14,7 +14,7 @@ import { Tokenizer } from '../prompts/tokenizer.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { speedOf } from './speed.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
-import { askedCurves, type Curve, costOf, type Work } from './work.js'
+import { askedCurves, type Curve, costOf, type Work, type WorkCost } from './work.js'
 
 /** What one model's share of a study takes. */
 export interface Estimate {
@@ -28,7 +28,9 @@ export interface Estimate {
   readonly prompts: number
   /** Knockouts, one row each in the results. */
   readonly knockouts: number
-  /** Runs that are computed of them: equal ones are computed once. */
+  /** Runs that are computed for them: equal ones of a prompt are one. */
+  readonly runs: number
+  /** Rows of the residual stream through one layer each, evaluation included. */
   readonly layerRows: number
   readonly flops: number
   /** Seconds, at the speed that this machine's matrix products have now. */
@@ -98,6 +100,7 @@ export async function estimateStudy(
       facts: all.length,
       prompts: works.sweep.length,
       knockouts: sweep.rows,
+      runs: sweep.runs,
       layerRows,
       flops,
       seconds: (flops + FLOPS_PER_BYTE * layerRows * spec.costs.rowBytes) / flopsPerSecond,
@@ -176,19 +179,20 @@ function worksOf(
 }
 
 /** The cost of much work, from a sample of each kind of it. */
-function scaled(spec: Sizes, all: readonly Work[]): { rows: number; layerRows: number; flops: number } {
+function scaled(spec: Sizes, all: readonly Work[]): WorkCost {
   const kinds = new Map<number, Work[]>()
   for (const work of all) {
     const kind = kinds.get(work.curves.length)
     if (kind) kind.push(work)
     else kinds.set(work.curves.length, [work])
   }
-  const total = { rows: 0, layerRows: 0, flops: 0 }
+  const total = { rows: 0, runs: 0, layerRows: 0, flops: 0 }
   for (const kind of kinds.values()) {
     const some = kind.slice(0, JUDGED)
     const cost = costOf(spec, some)
     const factor = kind.length / some.length
     total.rows += Math.round(cost.rows * factor)
+    total.runs += Math.round(cost.runs * factor)
     total.layerRows += Math.round(cost.layerRows * factor)
     total.flops += cost.flops * factor
   }

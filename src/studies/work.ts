@@ -180,8 +180,10 @@ export function unitSize(spec: Sizes, all: readonly Work[]): number {
 }
 
 export interface WorkCost {
-  /** Rows that are stored. */
+  /** Rows that are stored, one a knockout. */
   readonly rows: number
+  /** Runs that are computed: equal knockouts of a prompt are one, and what cuts nothing is none. */
+  readonly runs: number
   /** Rows of the residual stream through one layer each. */
   readonly layerRows: number
   /** Floating point operations of the matrix products. */
@@ -199,14 +201,13 @@ export function costOf(spec: Sizes, all: readonly Work[]): WorkCost {
   }))
   const { batches } = planSweep(prompts, spec.costs, { rows: BATCH_ROWS, bytes: Number.POSITIVE_INFINITY })
   const through = batches.reduce((sum, batch) => sum + layerRows(batch, spec.nLayers), 0)
-  const heads = batches.reduce(
-    (sum, batch) => sum + batch.prompts.reduce((inner, { runs }) => inner + 1 + runs.length, 0),
-    0,
-  )
+  const runs = batches.flatMap((batch) => batch.prompts).reduce((sum, prompt) => sum + prompt.runs.length, 0)
+  const bases = batches.reduce((sum, batch) => sum + batch.prompts.length, 0)
   return {
     rows: prompts.reduce((sum, { knockouts }) => sum + knockouts.length, 0),
+    runs,
     layerRows: through,
-    flops: through * spec.costs.layerFlops + heads * spec.costs.headFlops,
+    flops: through * spec.costs.layerFlops + (bases + runs) * spec.costs.headFlops,
   }
 }
 

@@ -127,7 +127,7 @@ describe('factflow study', () => {
       ...['--sql', "SELECT count(*) AS n FROM knockouts WHERE model = 'gpt'"],
     ])) as { n: number }[]
     expect(plan.models[0]!.knockouts).toBeGreaterThanOrEqual(stored!.n)
-    expect(await succeed(['study', 'study.json', '--dry-run'], { cwd: dir })).toMatch(/KNOCKOUTS .*TIME/)
+    expect(await succeed(['study', 'study.json', '--dry-run'], { cwd: dir })).toMatch(/RUNS .*ROWS .*TIME/)
   })
 
   test('prints presets and the schema', async () => {
