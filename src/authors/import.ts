@@ -147,6 +147,15 @@ class RunImport {
     const { id, file, table, rows } = batch
     this.#check(file)
     this.#files.add(file.id)
+    const model = this.#models.get(file.model.name) ?? new ModelImport(file.model, file.version)
+    if (!this.#models.has(file.model.name)) {
+      this.#models.set(file.model.name, model)
+      // Before its first part: an import that is stopped must not leave parts that nobody owns.
+      if (model.runModel) {
+        this.run.file.models[file.model.name] = model.runModel
+        await this.run.save()
+      }
+    }
     await this.#write(table, id, rows)
     if (table === 'evaluations') {
       const known = rows.filter(({ hit }) => hit)
@@ -157,8 +166,6 @@ class RunImport {
         set.map((row) => ({ prompt_set: PROMPT_SET, ...row })),
       )
     }
-    const model = this.#models.get(file.model.name) ?? new ModelImport(file.model, file.version)
-    this.#models.set(file.model.name, model)
     model.add(batch)
     const dataset = this.#datasets.get(file.dataset) ?? { prompts: new Set(), banned: new Set() }
     this.#datasets.set(file.dataset, dataset)

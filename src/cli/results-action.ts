@@ -8,7 +8,7 @@ import { type Cell, literal, type Row } from '../results/database.js'
 import { Results } from '../results/results.js'
 import type { TableName } from '../results/rows.js'
 import { readRunFile } from '../results/run-file.js'
-import { checkWritable } from '../results/whole-file.js'
+import { checkWritable, writeWhole } from '../results/whole-file.js'
 import { tableLines } from './table.js'
 import { note, plural, print } from './terminal.js'
 
@@ -77,7 +77,10 @@ async function answer(results: Results, options: ResultsOptions): Promise<void> 
   }
   try {
     if (options.csv !== undefined) {
-      await results.run(`COPY (${query}) TO ${literal(options.csv)} (FORMAT csv, HEADER)`)
+      // On lines of its own: a query may end in a comment.
+      await writeWhole(options.csv, (file) =>
+        results.run(`COPY (\n${query}\n) TO ${literal(file)} (FORMAT csv, HEADER)`),
+      )
       note(`wrote ${options.csv}`)
       return
     }
@@ -99,7 +102,11 @@ async function queryOf({ sql, table, csv }: ResultsOptions): Promise<string | un
   if (sql !== undefined && table !== undefined) {
     throw new InputError(`--table: must not be given with --sql, got ${table}; leave one out`)
   }
-  if (sql !== undefined) return (sql === '-' ? await standardInput() : sql).trim().replace(/;\s*$/, '')
+  if (sql !== undefined) {
+    const query = (sql === '-' ? await standardInput() : sql).trim().replace(/;\s*$/, '')
+    if (query !== '') return query
+    throw new InputError('--sql: must be a query, got nothing; write SELECT ...')
+  }
   if (table !== undefined) return `SELECT * FROM ${table} ORDER BY ALL`
   if (csv !== undefined) {
     throw new InputError('--csv: must be given with --table or --sql, got neither; say what to write')

@@ -67,6 +67,9 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
   if (options.dryRun) return dryRun(study, options)
   const { out = join('runs', study.name), models, memory, threads, offline } = options
   if (options.restart) {
+    // Before anything is moved: what cannot be computed anyway is no reason to begin anew.
+    chooseModels(study, models)
+    await withDownloads((onProgress) => readFactsOf(study, { offline, onProgress, onNote }))
     const old = await setAside(out)
     if (old !== undefined) note(`set the results of before aside in ${old}`)
   }
@@ -81,9 +84,11 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
       runStudy(study, { ...common, memory, threads, offline, onProgress }),
     )
     const finished = await withProgress('figures', (onProgress) =>
-      finishStudy(study, out, { onProgress, onNote }),
+      finishStudy(study, out, { onProgress, onNote, signal: stop.signal }),
     )
     const seconds = (performance.now() - begin) / 1000
+    for (const text of finished.wrong) note(`error: ${visibleText(text)}`)
+    if (outcome.failed.length > 0 || finished.wrong.length > 0) process.exitCode = EXIT_SOME_FAILED
     if (options.json) print(JSON.stringify({ study: study.name, out, ...outcome, ...finished, seconds }))
     else {
       for (const text of finished.summary) {
@@ -98,7 +103,7 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
       )
     }
   } catch (error) {
-    if (!stop.signal.aborted) throw error
+    if (!stop.signal.aborted || (error !== stop.signal.reason && !isAbort(error))) throw error
     note(`interrupted: what is done is kept in ${out}, the same command goes on from there`)
     process.exitCode = EXIT_INTERRUPTED
   } finally {
@@ -107,6 +112,13 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
   }
 }
 
+/** What a stopped download throws. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
+
+/** Some inputs failed. */
+const EXIT_SOME_FAILED = 1
 /** As shells count it: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
 

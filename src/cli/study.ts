@@ -12,7 +12,10 @@ export function studyCommand(program: Command): void {
     )
     .argument('[study]', `a study file (docs/studies.md), or a preset: ${STUDY_PRESETS.join(', ')}`)
     .option('-o, --out <folder>', 'run folder (default: runs/NAME)')
-    .option('--models <labels...>', 'compute these of the study’s models only, and draw what there is')
+    .option(
+      '--models <labels...>',
+      'compute these of the study’s models only, and draw what there is (after the file)',
+    )
     .option('--offline', 'make no request: use models and data in the cache alone')
   withThreadOptions(command)
     .option('--dry-run', 'say what it takes (runs, rows, time, memory), and stop')

@@ -1,5 +1,5 @@
 /** Rows as CSV: UTF-8, a header, quoted as in RFC 4180. DuckDB writes it. */
-import { BOOLEAN, DOUBLE, VARCHAR } from '@duckdb/node-api'
+import { BOOLEAN, DOUBLE, type DuckDBType, INTEGER, VARCHAR } from '@duckdb/node-api'
 import { type ColumnTypes, Database, literal, type Row } from './database.js'
 import { writeWhole } from './whole-file.js'
 
@@ -19,11 +19,15 @@ export async function writeCsv(path: string, rows: readonly Row[]): Promise<void
 
 function typesOf(rows: readonly Row[]): ColumnTypes {
   const columns = Object.keys(rows[0] ?? {}).map((name) => {
-    const value = rows.find((row) => row[name] !== null && row[name] !== undefined)?.[name]
-    return [
-      name,
-      typeof value === 'number' ? DOUBLE : typeof value === 'boolean' ? BOOLEAN : VARCHAR,
-    ] as const
+    const values = rows.map((row) => row[name] ?? null).filter((value) => value !== null)
+    return [name, typeOf(values)] as const
   })
   return Object.fromEntries(columns)
+}
+
+function typeOf(values: readonly unknown[]): DuckDBType {
+  if (values.length === 0) return VARCHAR
+  if (values.every((value) => Number.isInteger(value) && Math.abs(value as number) < 2 ** 31)) return INTEGER
+  if (values.every((value) => typeof value === 'number')) return DOUBLE
+  return typeof values[0] === 'boolean' ? BOOLEAN : VARCHAR
 }

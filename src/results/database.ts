@@ -82,6 +82,7 @@ function cell(value: Cell): Cell {
     return Number.isSafeInteger(number) ? number : value
   }
   if (Array.isArray(value)) return value.map(cell)
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   if (value !== null && typeof value === 'object' && !(value instanceof Date)) {
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cell(inner)]))
   }

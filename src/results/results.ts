@@ -3,7 +3,7 @@
  * `features`, `prompt_sets`, `unusable` (see rows.ts; each with a column `run`, the folder's name), and `models` and
  * `datasets` of run.json.
  */
-import { basename, dirname, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { DuckDBValue } from '@duckdb/node-api'
 import { InputError, show } from '../errors.js'
 import { defaultWindow } from '../knockout/knockout.js'
@@ -21,6 +21,8 @@ export interface Run {
   readonly name: string
   readonly dir: string
   readonly file: RunFile
+  /** Paths of its parts. */
+  readonly parts: readonly string[]
 }
 
 export class Results {
@@ -67,7 +69,7 @@ export class Results {
     await this.database.run(
       doubles
         ? `CREATE VIEW all_${table} AS ${all}`
-        : `CREATE VIEW ${table} AS SELECT * EXCLUDE (filename) FROM (${all})`,
+        : `CREATE VIEW ${table} AS SELECT DISTINCT * EXCLUDE (filename) FROM (${all})`,
     )
   }
 
@@ -150,15 +152,19 @@ export class Results {
 async function openRun(path: string): Promise<Run> {
   const dir = resolve(path)
   const file = await readRunFile(dir)
-  if (file) return { name: basename(dir), dir, file }
+  if (file) {
+    const tables = Object.keys(TABLES) as TableName[]
+    const parts = (await Promise.all(tables.map((table) => partFiles(dir, table)))).flat()
+    return { name: basename(dir), dir, file, parts }
+  }
   throw new InputError(`${path}: must be a run folder with ${RUN_FILE}, got none; check the path`)
 }
 
 /** DuckDB's error, as one of input where it names a part of the runs. */
 function damaged(error: unknown, runs: readonly Run[]): unknown {
   const [text] = (error instanceof Error ? error.message : '').split('\n')
-  const [, file] = /["']([^"']*\.parquet)["']/.exec(text!) ?? []
-  if (file === undefined || !runs.some(({ dir }) => dirname(file) === dir)) return error
+  const file = runs.flatMap(({ parts }) => parts).find((part) => text!.includes(part))
+  if (file === undefined) return error
   return new InputError(
     `${file}: must be a whole Parquet file, got ${text}; delete it and run the study again, only its part is computed anew`,
   )

@@ -1,5 +1,9 @@
-/** `run.json`: what a run folder holds, of which models and data, made by what. */
-import { readFile } from 'node:fs/promises'
+/**
+ * What a run folder holds, of which models and data, made by what: `run.json`, and beside it a file for each model and
+ * data set, so that processes that compute different models in one folder do not overwrite each other's.
+ */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { errorCode } from '../checkpoints/node-file.js'
@@ -14,6 +18,7 @@ const model = z.object({
   /** Where it was opened from: an embedded name, a folder, an id on the Hub. */
   source: z.string(),
   revision: z.string().optional(),
+  tokenizer: z.string().optional(),
   /** SHA-256 over config, weights and tokenizer (checkpoints/fingerprint.ts); missing where results were imported. */
   fingerprint: z.string().optional(),
   /** Weight files as they were hashed: not hashed again while size and time stay. */
@@ -28,6 +33,8 @@ const model = z.object({
   featureCategories: z.array(z.enum(FEATURE_CATEGORIES)),
   /** Whose results these are, where not factflow's own. */
   origin: z.string().optional(),
+  /** Its place among the models of the study, from 0. */
+  place: z.number().optional(),
 })
 
 const dataset = z.object({
@@ -38,7 +45,7 @@ const dataset = z.object({
   unusable: z.number(),
 })
 
-const runFile = z.object({
+const base = z.object({
   format: z.literal(FORMAT),
   /** Version of factflow that computed the results. */
   factflow: z.string(),
@@ -46,13 +53,26 @@ const runFile = z.object({
   updated: z.string(),
   /** The study as it was asked for last, presets resolved. */
   study: z.unknown().optional(),
-  models: z.record(z.string(), model),
-  datasets: z.record(z.string(), dataset),
 })
+const named = <T extends z.ZodType>(value: T) => z.object({ name: z.string(), value })
+const PREFIX = { models: 'model-', datasets: 'data-' } as const
 
 export type RunModel = z.infer<typeof model>
-export type RunDataset = z.infer<typeof dataset>
-export type RunFile = z.infer<typeof runFile>
+type RunDataset = z.infer<typeof dataset>
+export interface RunFile extends z.infer<typeof base> {
+  /** By label. */
+  readonly models: Record<string, RunModel>
+  /** By name. */
+  readonly datasets: Record<string, RunDataset>
+}
+
+/** Whether a file of a run folder is one of those that say what is in it. */
+export function isRunFile(file: string): boolean {
+  return (
+    file === RUN_FILE ||
+    Object.values(PREFIX).some((prefix) => file.startsWith(prefix) && file.endsWith('.json'))
+  )
+}
 
 /** A run without results. */
 export function newRunFile(factflow: string, now = new Date()): RunFile {
@@ -65,7 +85,27 @@ export function newRunFile(factflow: string, now = new Date()): RunFile {
  * @throws InputError when it is not one
  */
 export async function readRunFile(dir: string): Promise<RunFile | undefined> {
-  const file = join(dir, RUN_FILE)
+  const run = await readJson(join(dir, RUN_FILE), base)
+  if (!run) return undefined
+  const files = (await readdir(dir)).filter((file) => file.endsWith('.json')).sort()
+  const all = async <T>(prefix: string, schema: z.ZodType<T>): Promise<T[]> => {
+    const own = files
+      .filter((file) => file.startsWith(prefix))
+      .map((file) => readJson(join(dir, file), schema))
+    return (await Promise.all(own)).filter((one) => one !== undefined)
+  }
+  const models = await all(PREFIX.models, named(model))
+  const datasets = await all(PREFIX.datasets, named(dataset))
+  const place = ({ value }: { readonly value: RunModel }): number => value.place ?? Number.POSITIVE_INFINITY
+  models.sort((a, b) => (place(a) === place(b) ? (a.name < b.name ? -1 : 1) : place(a) - place(b)))
+  return {
+    ...run,
+    models: Object.fromEntries(models.map(({ name, value }) => [name, value])),
+    datasets: Object.fromEntries(datasets.map(({ name, value }) => [name, value])),
+  }
+}
+
+async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -79,7 +119,7 @@ export async function readRunFile(dir: string): Promise<RunFile | undefined> {
   } catch {
     throw new InputError(`${file}: must be JSON, got ${show(text)}; restore it, or use another folder`)
   }
-  const parsed = runFile.safeParse(json)
+  const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   throw new InputError(
@@ -87,7 +127,23 @@ export async function readRunFile(dir: string): Promise<RunFile | undefined> {
   )
 }
 
+/** Write `run.json`. */
 export async function writeRunFile(dir: string, run: RunFile, now = new Date()): Promise<void> {
-  const json = JSON.stringify({ ...run, updated: now.toISOString() }, null, 2)
-  await writeWhole(join(dir, RUN_FILE), `${json}\n`)
+  const { models: _, datasets: __, ...rest } = run
+  await writeJson(join(dir, RUN_FILE), { ...rest, updated: now.toISOString() })
+}
+
+/** Write the file of one model or data set. */
+export async function writeNamed(
+  dir: string,
+  kind: 'models' | 'datasets',
+  name: string,
+  value: RunModel | RunDataset,
+): Promise<void> {
+  const id = createHash('sha256').update(name).digest('hex').slice(0, 20)
+  await writeJson(join(dir, `${PREFIX[kind]}${id}.json`), { name, value })
+}
+
+async function writeJson(file: string, value: unknown): Promise<void> {
+  await writeWhole(file, `${JSON.stringify(value, null, 2)}\n`)
 }

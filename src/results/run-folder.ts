@@ -11,12 +11,14 @@ import { errorCode } from '../checkpoints/node-file.js'
 import { InputError, show } from '../errors.js'
 import { Database, identifier, literal } from './database.js'
 import type { TableName, Tables } from './rows.js'
-import { newRunFile, RUN_FILE, type RunFile, readRunFile, writeRunFile } from './run-file.js'
+import { newRunFile, RUN_FILE, type RunFile, readRunFile, writeNamed, writeRunFile } from './run-file.js'
 import { PART_PREFIX, TABLES } from './tables.js'
-import { systemReason } from './whole-file.js'
+import { systemReason, TEMPORARY, temporaryName } from './whole-file.js'
 
 export class RunFolder {
   readonly #database: Database
+  /** Models and data sets as they are in the folder. */
+  readonly #saved: Map<string, string>
 
   private constructor(
     readonly dir: string,
@@ -25,6 +27,13 @@ export class RunFolder {
     database: Database,
   ) {
     this.#database = database
+    this.#saved = new Map(
+      (['models', 'datasets'] as const).flatMap((kind) =>
+        Object.entries(file[kind]).map(
+          ([name, value]) => [`${kind} ${name}`, JSON.stringify(value)] as const,
+        ),
+      ),
+    )
   }
 
   /**
@@ -53,9 +62,18 @@ export class RunFolder {
     return folder
   }
 
-  /** Write run.json. */
+  /** Write what `file` says, as far as it has changed. */
   async save(): Promise<void> {
     await writeRunFile(this.dir, this.file)
+    for (const kind of ['models', 'datasets'] as const) {
+      for (const [name, value] of Object.entries(this.file[kind])) {
+        const key = `${kind} ${name}`
+        const text = JSON.stringify(value)
+        if (this.#saved.get(key) === text) continue
+        await writeNamed(this.dir, kind, name, value)
+        this.#saved.set(key, text)
+      }
+    }
   }
 
   /** Ids of the parts of a table. */
@@ -71,7 +89,7 @@ export class RunFolder {
    */
   async write<T extends TableName>(table: T, id: string, rows: readonly Tables[T][]): Promise<void> {
     const name = `${PART_PREFIX[table]}${id}${EXTENSION}`
-    const temporary = join(this.dir, `.${name}.${hostname()}.${process.pid}${TEMPORARY}`)
+    const temporary = join(this.dir, temporaryName(name))
     try {
       await this.#copy(table, rows, temporary)
       // On disk before it has its name: a power cut must not leave a part that is not whole.
@@ -83,7 +101,7 @@ export class RunFolder {
       await rm(temporary, { force: true })
       if (!/^IO Error|^E[A-Z]+:/.test(systemReason(error))) throw error
       throw new InputError(
-        `${join(this.dir, name)}: must be a file that can be written, got ${systemReason(error)}; make room and run the same command again, what is done is kept`,
+        `${join(this.dir, name)}: must be a file that can be written, got ${systemReason(error)}; ${/ENOSPC|No space/i.test(String(error)) ? 'make room' : 'mend that'} and run the same command again, what is done is kept`,
       )
     }
   }
@@ -100,7 +118,6 @@ export class RunFolder {
 }
 
 const EXTENSION = '.parquet'
-const TEMPORARY = '.tmp'
 
 /** Paths of the parts of a table, in the order of their names. */
 export async function partFiles(dir: string, table: TableName): Promise<string[]> {
@@ -123,12 +140,12 @@ export function partsSql(files: readonly string[], table: TableName): string {
   return `SELECT ${empty}, '' AS filename WHERE false`
 }
 
-/** Remove what processes of this machine left that are no more. */
+/** Remove what processes of this machine left that are no more: see `temporaryName`. */
 async function removeLeftovers(dir: string): Promise<void> {
   for (const file of await readdir(dir)) {
     if (!file.startsWith('.') || !file.endsWith(TEMPORARY)) continue
-    const [pid, host] = [file.split('.').at(-2), hostname()]
-    if (file.includes(`.${host}.`) && !isAlive(Number(pid))) await rm(join(dir, file), { force: true })
+    const pid = Number(file.split('.').at(-3))
+    if (file.includes(`.${hostname()}.${pid}.`) && !isAlive(pid)) await rm(join(dir, file), { force: true })
   }
 }
 

@@ -1,9 +1,19 @@
 /** Files that appear whole or not at all. */
 import { access, constants, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { hostname } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { errorCode } from '../checkpoints/node-file.js'
 import { InputError, show } from '../errors.js'
+
+/** What temporary names end in. */
+export const TEMPORARY = '.tmp'
+let count = 0
+
+/** A name for a file that is not whole yet: nobody else's, whatever the machine, process or task. */
+export function temporaryName(name: string): string {
+  return `.${name}.${hostname()}.${process.pid}.${count++}${TEMPORARY}`
+}
 
 /**
  * Write a file under a temporary name beside it, then rename it: readers never see half of it. A symbolic link stays,
@@ -16,7 +26,7 @@ export async function writeWhole(
   data: string | Uint8Array | ((temporary: string) => Promise<void>),
 ): Promise<void> {
   const file = await target(path)
-  const temporary = `${file}.${process.pid}.part`
+  const temporary = join(dirname(file), temporaryName(basename(file)))
   try {
     if (typeof data === 'function') await data(temporary)
     else await writeFile(temporary, data)

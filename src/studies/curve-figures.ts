@@ -10,7 +10,7 @@ import type { CurvesDefinition } from './study.js'
 
 const VALUE_TITLES = {
   change: 'change of p(answer), %',
-  accuracy: 'still right, % of prompts',
+  accuracy: 'right, % of prompts',
 }
 
 /** Figures of curves: one, or one for each value of `each`. */

@@ -1,11 +1,11 @@
 /** Curves of stored results: which rows, grouped how, in figures. */
 import { InputError, show } from '../errors.js'
-import { flowLabel } from '../experiments/info-flow.js'
-import { FEATURE_CATEGORIES, type FeatureCategory } from '../models/architecture.js'
+import { FEATURE_CATEGORIES } from '../models/architecture.js'
 import { ROLES, type Role } from '../prompts/roles.js'
 import { identifier, literal } from '../results/database.js'
 import type { Results } from '../results/results.js'
 import { bootstrapIntervals, interval, type MeanInterval } from '../results/statistics.js'
+import { NothingStored } from './drawn.js'
 import { DIMENSIONS, type Dimension } from './names.js'
 import type { CurvesDefinition } from './study.js'
 
@@ -96,6 +96,7 @@ export async function storedCurves(
   definition: CurvesDefinition,
   where = `figure ${definition.name}`,
 ): Promise<StoredCurve[]> {
+  checkMinus(results, definition, where)
   const rows = selection(definition)
   await checkFixed(results, rows, definition, where)
   const keys = DIMENSIONS.map((dimension) => `${SQL[dimension]}::VARCHAR AS ${identifier(dimension)}`)
@@ -116,7 +117,7 @@ export async function storedCurves(
      FROM (${rows}) GROUP BY ALL ORDER BY ALL`,
   )
   if (found.length === 0) {
-    throw new InputError(
+    throw new NothingStored(
       `${where}: where must choose some of the results, got none; factflow results shows what there is`,
     )
   }
@@ -131,6 +132,31 @@ export async function storedCurves(
     curves.set(key, curve)
   }
   return [...curves.values()]
+}
+
+/** Differences are of the same prompts: what else lines may be has other prompts, or other ids for them. */
+function checkMinus({ runs }: Results, { lines, minus }: CurvesDefinition, where: string): void {
+  if (minus === undefined) return
+  const unpaired: readonly Dimension[] = ['family', 'dataset', 'prompt set']
+  if (unpaired.includes(lines)) {
+    throw new InputError(
+      `${where}: minus needs lines that are of the same prompts (model, window, source, target, features, run), got lines ${lines}; change one`,
+    )
+  }
+  const data = new Set(
+    runs.map(({ file }) =>
+      JSON.stringify(
+        Object.values(file.datasets)
+          .map((d) => d.fingerprint ?? d.source)
+          .sort(),
+      ),
+    ),
+  )
+  if (lines === 'run' && data.size > 1) {
+    throw new InputError(
+      `${where}: minus needs runs on the same data, got runs on different data; leave it out`,
+    )
+  }
 }
 
 interface Sample {
@@ -211,7 +237,7 @@ export function ordered(
   }
   const numbers = dimension === 'window'
   return [...new Set(values)].sort((a, b) =>
-    numbers ? Number(a) - Number(b) : place(a) === place(b) ? a.localeCompare(b) : place(a) - place(b),
+    numbers ? Number(a) - Number(b) : place(a) === place(b) ? a.localeCompare(b, 'en') : place(a) - place(b),
   )
 }
 
@@ -229,21 +255,13 @@ export function valueLabel(dimension: Dimension, value: string): string {
   }
 }
 
-/** `subject → last`, from the values of a curve. */
-export function curveFlow(at: Readonly<Record<Dimension, string>>): string {
-  return flowLabel({
-    source: at.source as Role,
-    target: at.target as Role,
-    features: at.features as FeatureCategory,
-  })
-}
-
 /** @throws InputError when a name of `where` is nowhere in the results: a typing error would draw less than meant */
 export async function checkWhere(results: Results, where: Where, figure: string): Promise<void> {
   const fields: [keyof Where, string, string][] = [
     ['run', 'run', 'models'],
     ['model', 'model', 'models'],
     ['family', 'family', 'models'],
+    ['dataset', 'dataset', 'datasets'],
     ['promptSet', 'prompt_set', 'prompt_sets'],
   ]
   for (const [field, column, table] of fields) {

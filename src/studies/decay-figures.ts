@@ -4,7 +4,7 @@ import { type DecayLayer, decayBoxesSpec, decayHistogramsSpec } from '../figures
 import type { Look, Size } from '../figures/look.js'
 import { thirds } from '../models/features.js'
 import type { Results } from '../results/results.js'
-import { type DrawnFigure, fileNames, modelOrder } from './drawn.js'
+import { type DrawnFigure, fileNames, modelOrder, NothingStored } from './drawn.js'
 import type { DecayDefinition } from './study.js'
 
 /** Layers of a histogram figure. */
@@ -16,26 +16,37 @@ export async function decayFigures(
   results: Results,
   size: Size,
 ): Promise<DrawnFigure[]> {
-  const rows = await results.rows<{ model: string; layer: number; norms: number[] }>(
-    'SELECT model, layer, list(norm ORDER BY feature) AS norms FROM features GROUP BY ALL ORDER BY model, layer',
+  const { name, models: wanted } = definition
+  const rows = await results.rows<{ run: string; model: string; layer: number; norms: number[] }>(
+    'SELECT run, model, layer, list(norm ORDER BY feature) AS norms FROM features GROUP BY ALL ORDER BY ALL',
   )
-  const models = modelOrder(results).filter(
-    (label) =>
-      rows.some(({ model }) => model === label) && (!definition.models || definition.models.includes(label)),
-  )
-  if (models.length === 0) {
+  const stored = modelOrder(results).filter((label) => rows.some(({ model }) => model === label))
+  const stray = wanted?.find((label) => !stored.includes(label))
+  if (stray !== undefined) {
     throw new InputError(
-      `figure ${definition.name}: needs models with feature categories (Mamba), got none with stored norms; leave it out, or compute the study again`,
+      `figure ${name}: models must be ones with stored feature norms (${stored.join(', ') || 'there is none'}), got ${show(stray)}; correct it`,
+    )
+  }
+  const twice = stored.find(
+    (label) => new Set(rows.filter(({ model }) => model === label).map(({ run }) => run)).size > 1,
+  )
+  if (twice !== undefined) {
+    throw new InputError(`figure ${name}: must be of one run, got ${twice} in several; name one run`)
+  }
+  const models = stored.filter((label) => wanted?.includes(label) ?? true)
+  if (models.length === 0) {
+    throw new NothingStored(
+      `figure ${name}: needs models with feature categories (Mamba), got none with stored norms; leave it out, or compute the study again`,
     )
   }
   const names = fileNames(definition.name, models)
   return models.map((model, i) => {
     const own = rows.filter((row) => row.model === model)
     const layers = definition.layers ?? ticksOf(own.length)
-    const stray = layers.find((layer) => layer >= own.length)
-    if (stray !== undefined) {
+    const beyond = layers.find((layer) => layer >= own.length)
+    if (beyond !== undefined) {
       throw new InputError(
-        `figure ${definition.name}: layers must be from 0 to ${own.length - 1} in ${model}, got ${show(stray)}; change it`,
+        `figure ${definition.name}: layers must be from 0 to ${own.length - 1} in ${model}, got ${show(beyond)}; change it`,
       )
     }
     const data = own.map(({ layer, norms }): DecayLayer => ({ layer, norms, thirds: thirds(norms) }))

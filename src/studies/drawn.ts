@@ -1,4 +1,5 @@
 /** What figures of studies have in common. */
+import { InputError } from '../errors.js'
 import type { Look, Size } from '../figures/look.js'
 import type { VegaLiteSpec } from '../figures/style.js'
 import type { Row } from '../results/database.js'
@@ -23,9 +24,12 @@ export interface StudyFigure {
   readonly dark: string
 }
 
+/** There is nothing in the results of what a figure is about. */
+export class NothingStored extends InputError {}
+
 /** Models of the runs, in the order in which studies name them. */
 export function modelOrder(results: Results): string[] {
-  return results.runs.flatMap(({ file }) => Object.keys(file.models))
+  return [...new Set(results.runs.flatMap(({ file }) => Object.keys(file.models)))]
 }
 
 /**
@@ -34,12 +38,16 @@ export function modelOrder(results: Results): string[] {
  */
 export function fileNames(name: string, values: readonly string[]): string[] {
   if (values.length === 1) return [name]
+  return unique(values.map((value) => `${name}-${value.replace(/[^\w.-]+/g, '-')}`))
+}
+
+/** Names of files without clashes: what comes again gets a number. */
+export function unique(names: readonly string[]): string[] {
   const used = new Set<string>()
-  return values.map((value) => {
-    const plain = `${name}-${value.replace(/[^\w.-]+/g, '-')}`
-    let own = plain
+  return names.map((name) => {
+    let own = name
     // Some file systems do not tell upper from lower case.
-    for (let i = 2; used.has(own.toLowerCase()); i++) own = `${plain}-${i}`
+    for (let i = 2; used.has(own.toLowerCase()); i++) own = `${name}-${i}`
     used.add(own.toLowerCase())
     return own
   })

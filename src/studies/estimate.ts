@@ -137,7 +137,8 @@ async function known({ model: name, revision, tokenizer }: StudyModel): Promise<
 function promptsOf(facts: readonly Fact[], tokenizer: Tokenizer | undefined, spec: Sizes): PreparedPrompt[] {
   const step = Math.max(1, Math.floor(facts.length / JUDGED))
   const some = facts.filter((_, i) => i % step === 0).slice(0, JUDGED)
-  if (tokenizer) return prepareFacts(tokenizer, some, { maxTokens: spec.maxTokens }).prompts
+  if (tokenizer)
+    return prepareFacts(tokenizer, some, { maxTokens: spec.maxTokens, vocabSize: spec.vocabSize }).prompts
   return some.map((fact) => {
     const tokens = (text: string): number => Math.max(1, Math.round(text.length / CHARACTERS))
     const length = tokens(fact.prompt)

@@ -8,7 +8,7 @@ import { writeCsv } from '../results/csv.js'
 import { Results } from '../results/results.js'
 import { writeWhole } from '../results/whole-file.js'
 import { VERSION } from '../version.js'
-import type { DrawnFigure, StudyFigure } from './drawn.js'
+import { type DrawnFigure, NothingStored, type StudyFigure, unique } from './drawn.js'
 import { drawFigures, resolved } from './figures.js'
 import { reportHtml } from './report.js'
 import type { Study } from './study.js'
@@ -17,6 +17,7 @@ import { reportTables, strongestEffects, summarySentences } from './summary-tabl
 export interface FinishOptions {
   readonly onProgress?: (progress: Progress) => void
   readonly onNote?: (text: string) => void
+  readonly signal?: AbortSignal
 }
 
 export interface Finished {
@@ -24,48 +25,52 @@ export interface Finished {
   readonly summary: readonly string[]
   /** Names of the figures. */
   readonly figures: readonly string[]
+  /** What is wrong with figures of the study that could not be drawn. */
+  readonly wrong: readonly string[]
   /** Path of the report. */
   readonly report: string
 }
 
 /**
  * Draw a study's figures and write its tables and report, from what is stored. Figures of which nothing is stored are
- * left out with a note.
- * @throws InputError when a figure's definition does not fit the results, or a file cannot be written
+ * left out with a note; those whose definition does not fit the results are in `wrong`.
+ * @throws InputError when a file cannot be written; the signal's reason
  */
 export async function finishStudy(study: Study, dir: string, options: FinishOptions = {}): Promise<Finished> {
   const results = await Results.open([dir])
   try {
     const drawn: DrawnFigure[] = []
+    const wrong: string[] = []
     for (const figure of study.figures) {
-      const isPreset = typeof figure === 'string'
       try {
         drawn.push(...(await drawFigures(await resolved(figure, results), results, study.size)))
       } catch (error) {
+        if (!(error instanceof InputError)) throw error
         // A preset is drawn from whatever there is; a figure that somebody has written is meant as written.
-        if (!(error instanceof InputError) || !isPreset) throw error
-        options.onNote?.(`left out ${error.message}`)
+        if (error instanceof NothingStored && typeof figure === 'string')
+          options.onNote?.(`left out ${error.message}`)
+        else wrong.push(error.message)
       }
     }
     const figures: StudyFigure[] = []
+    const names = unique(drawn.map(({ name }) => name))
     for (const [i, figure] of drawn.entries()) {
-      await saveFigureFiles(figure, join(dir, 'figures'))
-      figures.push(await onScreen(figure))
+      options.signal?.throwIfAborted()
+      const named = { ...figure, name: names[i]! }
+      await saveFigureFiles(named, join(dir, 'figures'))
+      figures.push(await onScreen(named))
       options.onProgress?.({ done: i + 1, total: drawn.length })
     }
     const effects = await strongestEffects(results)
     const tables = await reportTables(results, effects)
     const summary = await summarySentences(results, effects)
     await makeFolder(join(dir, 'tables'))
-    for (const { name, columns, rows } of tables) {
-      const lines = rows.map((row) => Object.fromEntries(row.map((value, i) => [columns[i]!.name, value])))
-      await writeCsv(join(dir, 'tables', `${name}.csv`), lines)
-    }
+    for (const { name, data } of tables) await writeCsv(join(dir, 'tables', `${name}.csv`), data)
     const report = join(dir, 'report.html')
     const { created, updated } = results.runs[0]!.file
     const contents = { study, summary, figures, tables, version: VERSION, created, updated }
     await writeWhole(report, reportHtml(contents))
-    return { summary, figures: figures.map(({ name }) => name), report }
+    return { summary, figures: names, wrong, report }
   } finally {
     results.close()
   }

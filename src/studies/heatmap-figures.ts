@@ -1,4 +1,5 @@
 /** Figures of heatmaps. */
+import { InputError } from '../errors.js'
 import { heatmapGridSpec } from '../figures/heatmap-grid.js'
 import type { HeatmapGrid } from '../figures/heatmap-grid-data.js'
 import type { Look, Size } from '../figures/look.js'
@@ -28,6 +29,7 @@ export async function heatmapFigures(
           definition,
           modelOrder(results),
         )
+  const free = (['model', 'window'] as const).find((one) => one !== each && one !== columns)
   const names = fileNames(definition.name, groups)
   return groups.map((group, i) => {
     const maps = each === undefined ? all : all.filter((map) => shownValue(each, map) === group)
@@ -38,6 +40,12 @@ export async function heatmapFigures(
       modelOrder(results),
     )
     const prompts = [...new Set(maps.map(({ promptId }) => promptId))]
+    const places = maps.map((map) => `${map.promptId} ${shownValue(columns, map)}`)
+    if (free && new Set(places).size < places.length) {
+      throw new InputError(
+        `figure ${definition.name}: ${free} must be shown (columns, each) or have one value (where.${free}), got ${[...new Set(maps.map((map) => shownValue(free, map)))].join(', ')}; add it`,
+      )
+    }
     const suffix = each === undefined ? '' : `: ${valueLabel(each, group)}`
     const title = `${definition.title ?? definition.name}${suffix}`
     const windows = [...new Set(maps.map(({ window }) => window))]

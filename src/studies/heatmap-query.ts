@@ -3,6 +3,7 @@ import { InputError } from '../errors.js'
 import { literal } from '../results/database.js'
 import type { Results } from '../results/results.js'
 import { conditions } from './curve-query.js'
+import { NothingStored } from './drawn.js'
 import type { HeatmapsDefinition } from './study.js'
 
 export interface StoredHeatmap {
@@ -40,6 +41,7 @@ export async function storedHeatmaps(
       ? ''
       : `AND (run, model, dataset, prompt_id) IN (SELECT run, model, dataset, prompt_id FROM prompt_sets WHERE prompt_set IN (${promptSet.map(literal)}))`
   interface Found {
+    run: string
     model: string
     dataset: string
     prompt_id: string
@@ -57,7 +59,7 @@ export async function storedHeatmaps(
   }
   const value = unit === 'relative' ? 'relative_change' : 'prob - base_prob'
   const found = await results.rows<Found & Record<string, string | number | null | string[] | number[]>>(`
-    SELECT model, dataset, prompt_id, "window", target, features, layers, base_prob,
+    SELECT run, model, dataset, prompt_id, "window", target, features, layers, base_prob,
       prompt, answer, tokens, subject_tokens,
       list(${value} ORDER BY position, first_layer) AS "values", max(position) + 1 AS positions
     FROM knockouts JOIN models USING (run, model)
@@ -65,6 +67,7 @@ export async function storedHeatmaps(
         USING (run, model, dataset, prompt_id)
     WHERE source = 'token' ${ids} ${inSet} ${conditions(rest)}
     GROUP BY ALL ORDER BY dataset, prompt_id, model, "window"`)
+  checkOne(name, found)
   // Without names: the prompts that most models have, in the order of their ids.
   const models = new Map<string, Set<string>>()
   for (const { prompt_id: id, model } of found) models.set(id, (models.get(id) ?? new Set()).add(model))
@@ -73,7 +76,7 @@ export async function storedHeatmaps(
     [...models.keys()].sort((a, b) => models.get(b)!.size - models.get(a)!.size).slice(0, MOST_PROMPTS)
   const missing = chosen.find((id) => !models.has(id))
   if (found.length === 0 || missing !== undefined) {
-    throw new InputError(
+    throw new NothingStored(
       `figure ${name}: needs stored heatmaps, got none${missing === undefined ? '' : ` of prompt ${missing}`}; add heatmaps to the study, or leave the figure out`,
     )
   }
@@ -102,4 +105,23 @@ export async function storedHeatmaps(
         }
       }),
   )
+}
+
+/** A figure of heatmaps shows prompts, models and windows: everything else must be one. */
+function checkOne(
+  name: string,
+  found: readonly {
+    readonly run: string
+    readonly dataset: string
+    readonly target: string
+    readonly features: string
+  }[],
+): void {
+  for (const field of ['run', 'dataset', 'target', 'features'] as const) {
+    const values = [...new Set(found.map((one) => one[field]))]
+    if (values.length < 2) continue
+    throw new InputError(
+      `figure ${name}: ${field} must be one (where.${field}), got heatmaps of ${values.join(', ')}; choose one`,
+    )
+  }
 }

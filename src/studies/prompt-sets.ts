@@ -47,7 +47,7 @@ function rule(known: Known): { readonly rank: number; readonly everyModel: boole
 /**
  * The prompts of a set, for each model that has been evaluated, in the order of the data. A sample is drawn from the
  * prompts that pass, in an order of the facts that depends on the seed alone: models share what they can.
- * @throws InputError when the set names a data set or ids that are not there
+ * @param set checked: `checkSets`
  */
 export function choosePrompts(name: string, set: PromptSet, context: SetContext): ChosenSet {
   const { rank: worst, everyModel } = rule(set.known)
@@ -55,14 +55,9 @@ export function choosePrompts(name: string, set: PromptSet, context: SetContext)
   const missing = asked.filter((label) => !context.ranks.has(label))
   if (missing.length > 0) return { rows: [], missing }
   const datasets = set.data === undefined ? [...context.facts.keys()] : [set.data]
-  const candidates = datasets.flatMap((dataset) => {
-    const facts = context.facts.get(dataset)
-    if (facts) return filtered(facts, set).map((fact) => ({ dataset, fact }))
-    throw new InputError(
-      `promptSets.${name}.data: must be one of ${[...context.facts.keys()].join(', ')}, got ${show(dataset)}; correct the name`,
-    )
-  })
-  checkIds(name, set, candidates)
+  const candidates = datasets.flatMap((dataset) =>
+    filtered(context.facts.get(dataset) ?? [], set).map((fact) => ({ dataset, fact })),
+  )
   const order = set.sample === undefined ? candidates : shuffled(candidates, set.seed ?? 0)
   const passes = (label: string, { dataset, fact }: (typeof candidates)[number]): boolean =>
     (context.ranks.get(label)?.get(dataset)?.get(fact.id) ?? Number.NaN) <= worst
@@ -87,8 +82,34 @@ function filtered(facts: readonly Fact[], { relation, split, ids }: PromptSet): 
   )
 }
 
-function checkIds(name: string, { ids = [] }: PromptSet, candidates: readonly { fact: Fact }[]): void {
-  const there = new Set(candidates.map(({ fact }) => fact.id))
+/**
+ * Check the names that prompt sets use, before anything is computed.
+ * @throws InputError when a data set, relation, split or id is not there
+ */
+export function checkSets(
+  { promptSets }: { readonly promptSets: Readonly<Record<string, PromptSet>> },
+  { facts }: { readonly facts: ReadonlyMap<string, readonly Fact[]> },
+): void {
+  for (const [name, set] of Object.entries(promptSets)) {
+    const own = set.data === undefined ? [...facts.values()].flat() : facts.get(set.data)
+    if (!own) throw noSuch(`promptSets.${name}.data`, [...facts.keys()], set.data!)
+    for (const field of ['relation', 'split'] as const) {
+      const known = [...new Set(own.flatMap((fact) => fact[field] ?? []))].sort()
+      const stray = [set[field] ?? []].flat().find((value) => value !== 'all' && !known.includes(value))
+      if (stray !== undefined) throw noSuch(`promptSets.${name}.${field}`, known, stray)
+    }
+    checkIds(name, set, own)
+  }
+}
+
+function noSuch(field: string, known: readonly string[], got: string): InputError {
+  return new InputError(
+    `${field}: must be one of ${known.join(', ') || 'none (the data has none)'}, got ${show(got)}; correct the name`,
+  )
+}
+
+function checkIds(name: string, { ids = [] }: PromptSet, facts: readonly Fact[]): void {
+  const there = new Set(facts.map(({ id }) => id))
   const stray = ids.find((id) => !there.has(id))
   if (stray === undefined) return
   throw new InputError(

@@ -4,11 +4,14 @@ import { join } from 'node:path'
 import { makeFolder } from '../checkpoints/make-folder.js'
 import { errorCode } from '../checkpoints/node-file.js'
 import { InputError } from '../errors.js'
-import { RUN_FILE } from '../results/run-file.js'
+import { isRunFile, RUN_FILE } from '../results/run-file.js'
 import { PART_PREFIX } from '../results/tables.js'
 
+/** What is made of the results. */
+const MADE = ['figures', 'tables', 'report.html']
+
 /**
- * Move a run's file and parts into a folder of their own inside it, `before-TIME`.
+ * Move all that is of a run into a folder of their own inside it, `before-TIME`.
  * @returns that folder; undefined when there was nothing to move
  * @throws InputError when they cannot be moved
  */
@@ -21,7 +24,10 @@ export async function setAside(dir: string, now = new Date()): Promise<string | 
     throw new InputError(`${dir}: must be a run folder, got ${errorCode(error)}; check the path`)
   }
   const own = files.filter(
-    (file) => file === RUN_FILE || Object.values(PART_PREFIX).some((prefix) => file.startsWith(prefix)),
+    (file) =>
+      isRunFile(file) ||
+      MADE.includes(file) ||
+      Object.values(PART_PREFIX).some((prefix) => file.startsWith(prefix)),
   )
   if (own.length === 0) return undefined
   const old = join(dir, `before-${now.toISOString().replaceAll(':', '-')}`)

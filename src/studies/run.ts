@@ -7,9 +7,9 @@ import type { Model, Progress } from '../model.js'
 import { RunFolder } from '../results/run-folder.js'
 import { VERSION } from '../version.js'
 import { evaluationRow } from './evaluation-row.js'
-import { checkEvaluate, checkVersion, modelRun, sameModel } from './inputs.js'
-import { choosePrompts } from './prompt-sets.js'
-import { promptKey, storedCurveKeys, storedMembers, storedPrompts, storedRanks } from './stored.js'
+import { checkEvaluate, checkVersion, looksTheSame, modelRun, OtherInputs, sameModel } from './inputs.js'
+import { checkSets, choosePrompts } from './prompt-sets.js'
+import { promptKey, storedCurveKeys, storedPlaces, storedPrompts, storedRanks } from './stored.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
 import { openData, type PreparedData, prepareData, type StudyFacts } from './study-data.js'
 import {
@@ -17,6 +17,7 @@ import {
   type Curve,
   curveKey,
   curveKnockouts,
+  hasTokens,
   knockoutRows,
   partId,
   unitSize,
@@ -47,6 +48,8 @@ export interface StudyOutcome {
   /** Prompts that were evaluated, and knockouts that were computed, in this run. */
   readonly evaluated: number
   readonly knockouts: number
+  /** Models that could not be computed, and why; the others were. */
+  readonly failed: readonly { readonly model: string; readonly message: string }[]
 }
 
 /**
@@ -86,9 +89,14 @@ export function chooseModels(study: Study, labels: readonly string[] | undefined
   })
 }
 
+/** Keys of the prompts of each set, by model and set, in the order of the data. */
+type Members = ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>
+
 class StudyRun {
   readonly #progress: ShowProgress
   #evaluated = 0
+  /** Labels of models that cannot be computed, and why. */
+  readonly #failed = new Map<string, string>()
   #knockouts = 0
   /** The model that is open. */
   #open: { readonly label: string; readonly model: Model } | undefined
@@ -109,14 +117,30 @@ class StudyRun {
     const data = await openData(study, folder, this.options)
     folder.file.study = study
     await folder.save()
+    checkSets(study, data)
     try {
-      for (const model of models) await this.#evaluate(model, data)
-      await this.#choosePrompts(data)
-      for (const model of models) await this.#sweep(model, data)
+      for (const model of models) await this.#apart(model, () => this.#evaluate(model, data))
+      const members = await this.#choosePrompts(data, models.map(modelLabel))
+      for (const model of models) await this.#apart(model, () => this.#sweep(model, data, members))
     } finally {
       await this.#close()
     }
-    return { evaluated: this.#evaluated, knockouts: this.#knockouts }
+    const failed = [...this.#failed].map(([model, message]) => ({ model, message }))
+    return { evaluated: this.#evaluated, knockouts: this.#knockouts, failed }
+  }
+
+  /** Work on one model; that it cannot be done does not keep the others from theirs. */
+  async #apart(entry: StudyModel, work: () => Promise<void>): Promise<void> {
+    const label = modelLabel(entry)
+    if (this.#failed.has(label)) return
+    try {
+      await work()
+    } catch (error) {
+      this.options.signal?.throwIfAborted()
+      if (!(error instanceof InputError) || error instanceof OtherInputs) throw error
+      this.#failed.set(label, error.message)
+      this.options.onNote?.(`${label} cannot be computed: ${error.message}`)
+    }
   }
 
   /** A model of the study, open, after a check that it is the one whose results are stored. */
@@ -133,7 +157,12 @@ class StudyRun {
     this.#open = { label, model }
     const known = this.folder.file.models[label]
     const described = await this.#progress(`${label}: fingerprint`, (onBytes) =>
-      modelRun(entry, model, known, { onProgress: onBytes, signal }),
+      modelRun(
+        entry,
+        model,
+        { known, place: this.study.models.indexOf(entry) },
+        { onProgress: onBytes, signal },
+      ),
     )
     if (known) sameModel(label, known, described, this.folder.dir)
     this.folder.file.models[label] = described
@@ -158,7 +187,11 @@ class StudyRun {
     const wanted = [...data.facts].some(([dataset, facts]) =>
       facts.some(({ id }) => !known(promptKey(dataset, id))),
     )
-    if (!wanted) return
+    if (!wanted) {
+      const stored = this.folder.file.models[label]
+      if (stored && !(await looksTheSame(stored, entry))) await this.#model(entry)
+      return
+    }
     const model = await this.#model(entry)
     const tokenizer = await model.tokenizer()
     const prepared = await prepareData(model, data)
@@ -185,7 +218,7 @@ class StudyRun {
   }
 
   /** Choose the prompts of every named set by what the models evaluated so far know, and store them. */
-  async #choosePrompts(data: StudyFacts): Promise<void> {
+  async #choosePrompts(data: StudyFacts, computed: readonly string[]): Promise<Members> {
     const labels = this.study.models.map(modelLabel)
     const ranks = await storedRanks(this.folder.dir, labels, data.facts)
     const context = { facts: data.facts, ranks, labels }
@@ -200,17 +233,37 @@ class StudyRun {
       }
       return chosen.rows
     })
-    await this.folder.write('prompt_sets', 'all', rows)
+    // Those of models that others compute are for them to write.
+    for (const label of computed) {
+      if (!ranks.has(label)) continue
+      const own = rows.filter(({ model }) => model === label)
+      await this.folder.write('prompt_sets', partId('sets', label), own)
+    }
+    const members = new Map<string, Map<string, string[]>>()
+    for (const { model, prompt_set: set, dataset, prompt_id } of rows) {
+      const sets = members.get(model) ?? new Map<string, string[]>()
+      members.set(model, sets)
+      const own = sets.get(set)
+      if (own) own.push(promptKey(dataset, prompt_id))
+      else sets.set(set, [promptKey(dataset, prompt_id)])
+    }
+    return members
   }
 
   /** Compute a model's curves and heatmaps, as far as they are missing. */
-  async #sweep(entry: StudyModel, data: StudyFacts): Promise<void> {
+  async #sweep(entry: StudyModel, data: StudyFacts, members: Members): Promise<void> {
     const label = modelLabel(entry)
-    const asked = await this.#asked(label)
+    const asked = this.#asked(label, members)
     const needsFeatures = drawsFeatures(this.study) && !(await this.#hasFeatures(label))
     const done = await storedCurveKeys(this.folder.dir, label)
     const missing = (key: string, curve: Curve): boolean => !done.has(`${key} ${curveKey(curve)}`)
-    const complete = [...asked].every(([key, curves]) => curves.every((curve) => !missing(key, curve)))
+    const places = await storedPlaces(this.folder.dir, label)
+    // Of a role without tokens in a prompt there is nothing to compute.
+    const wanted = (key: string, curve: Curve): boolean => {
+      const at = places.get(key)
+      return missing(key, curve) && (at === undefined || hasTokens(curve, at))
+    }
+    const complete = [...asked].every(([key, curves]) => curves.every((curve) => !wanted(key, curve)))
     if (complete && !needsFeatures) return
     const model = await this.#model(entry)
     if (needsFeatures) await this.#features(label, model)
@@ -221,11 +274,8 @@ class StudyRun {
       return curves ? [{ dataset, prompt, curves }] : []
     })
     const rest = units(all, unitSize(model.spec, all), (work) => {
-      const curves = work.curves.filter(
-        (curve) =>
-          missing(promptKey(work.dataset, work.prompt.fact.id), curve) &&
-          curveKnockouts(curve, work.prompt, nLayers).length > 0,
-      )
+      const key = promptKey(work.dataset, work.prompt.fact.id)
+      const curves = work.curves.filter((curve) => wanted(key, curve))
       return curves.length > 0 ? { ...work, curves } : undefined
     })
     await this.#inUnits(`${label}: sweep`, rest, async (unit, onProgress) => {
@@ -247,17 +297,12 @@ class StudyRun {
   }
 
   /** The curves that the study asks of a model, by data set and prompt. */
-  async #asked(label: string): Promise<ReadonlyMap<string, readonly Curve[]>> {
+  #asked(label: string, members: Members): ReadonlyMap<string, readonly Curve[]> {
     const spec = this.folder.file.models[label]
     // A model that has never been open has no evaluations either, so no prompt is in a set.
     if (!spec) return new Map()
     const facts = { nLayers: spec.layers, featureCategories: spec.featureCategories }
-    const { asked, tooWide } = askedCurves(
-      this.study,
-      label,
-      facts,
-      await storedMembers(this.folder.dir, label),
-    )
+    const { asked, tooWide } = askedCurves(this.study, label, facts, members.get(label) ?? new Map())
     if (tooWide.length > 0) {
       this.options.onNote?.(
         `${label} has ${spec.layers} layers: windows of ${tooWide.join(', ')} are left out`,

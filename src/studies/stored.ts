@@ -4,7 +4,7 @@ import type { Fact } from '../prompts/facts.js'
 import type { Row } from '../results/database.js'
 import { Results } from '../results/results.js'
 import type { Ranks } from './prompt-sets.js'
-import { type Curve, curveKey } from './work.js'
+import { type Curve, curveKey, type Place } from './work.js'
 
 /** A prompt among those of all data sets. */
 export function promptKey(dataset: string, id: string): string {
@@ -64,20 +64,14 @@ export async function storedRanks(
   return ranks
 }
 
-/** Keys of the members of each prompt set, for a model, in the order of the data. */
-export async function storedMembers(dir: string, label: string): Promise<Map<string, string[]>> {
-  const rows = await ask<Prompt & { prompt_set: string }>(
+/** How many tokens each prompt has in a model's eyes, and where its subject is. */
+export async function storedPlaces(dir: string, label: string): Promise<Map<string, Place>> {
+  const rows = await ask<Prompt & { length: number; subject: number[] }>(
     dir,
-    'SELECT prompt_set, dataset, prompt_id FROM prompt_sets WHERE model = $label',
+    'SELECT dataset, prompt_id, len(tokens) AS length, subject_tokens AS subject FROM evaluations WHERE model = $label',
     label,
   )
-  const members = new Map<string, string[]>()
-  for (const row of rows) {
-    const own = members.get(row.prompt_set)
-    if (own) own.push(keyOf(row))
-    else members.set(row.prompt_set, [keyOf(row)])
-  }
-  return members
+  return new Map(rows.map((row) => [keyOf(row), { length: row.length, subject: row.subject }]))
 }
 
 /** What is stored of a model: `promptKey curveKey` of each curve of each prompt. */

@@ -83,10 +83,10 @@ export interface PreparedData {
 
 export async function prepareData(model: Model, { facts }: StudyFacts): Promise<PreparedData> {
   const tokenizer = await model.tokenizer()
-  const { maxTokens } = model.spec
+  const { maxTokens, vocabSize } = model.spec
   const prepared = [...facts].map(([dataset, some]) => ({
     dataset,
-    ...prepareFacts(tokenizer, some, { maxTokens }),
+    ...prepareFacts(tokenizer, some, { maxTokens, vocabSize }),
   }))
   return {
     prompts: prepared.flatMap(({ dataset, prompts }) => prompts.map((prompt) => ({ dataset, prompt }))),

@@ -35,7 +35,11 @@ const model = z.strictObject({
 
 const filters = {
   relation: oneOrMore(text).optional().describe('Only facts of these relations.'),
-  split: text.optional().describe('Only facts of this split, or all; default held-out where there is one.'),
+  split: text
+    .optional()
+    .describe(
+      'Only facts of this split, or all; default in data held-out where there is one, in prompt sets all.',
+    ),
   sample: count.optional().describe('Draw as many at most.'),
   seed: z.int().min(0).optional().describe('Which are drawn; default 0.'),
 }
@@ -245,7 +249,14 @@ function checkNames(study: Study, where: string): void {
     known(`heatmaps[${i}].promptSet`, [one.promptSet], sets)
     known(`heatmaps[${i}].models`, one.models ?? [], labels)
   })
-  const figures = study.figures.map((figure) => (typeof figure === 'string' ? figure : figure.name))
+  study.figures.forEach((figure, i) => {
+    if (typeof figure === 'string') return
+    if (figure.kind === 'decay') known(`figures[${i}].models`, figure.models ?? [], labels)
+    else known(`figures[${i}].where.promptSet`, figure.where.promptSet ?? [], sets)
+  })
+  const figures = study.figures.map((figure) =>
+    (typeof figure === 'string' ? figure : figure.name).toLowerCase(),
+  )
   const twice = figures.find((name, i) => figures.indexOf(name) < i)
   if (twice !== undefined) {
     throw new InputError(`${where}: figures must differ in their names, got ${show(twice)} twice; rename one`)

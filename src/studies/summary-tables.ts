@@ -1,4 +1,5 @@
 /** The tables of a report, and what the results show in words; every number comes from stored results. */
+import type { Row } from '../results/database.js'
 import type { Results } from '../results/results.js'
 import { interval, type MeanInterval } from '../results/statistics.js'
 
@@ -9,7 +10,10 @@ export interface Table {
   readonly title: string
   readonly note?: string
   readonly columns: readonly { readonly name: string; readonly text?: boolean }[]
+  /** As people read it. */
   readonly rows: readonly (readonly string[])[]
+  /** The numbers, for a CSV. */
+  readonly data: readonly Row[]
 }
 
 const text = (name: string): { name: string; text: true } => ({ name, text: true })
@@ -33,8 +37,8 @@ export interface Effect {
   readonly firstLayer: number
   readonly layers: number
   readonly change: MeanInterval
-  /** Percent of prompts that are still right. */
-  readonly accuracy: number
+  /** Percent of prompts that are right; null where nobody recorded it. */
+  readonly accuracy: number | null
 }
 
 /** The strongest window of every cut, by model and prompt set, for windows of one width: `main_windows`. */
@@ -51,7 +55,7 @@ export async function strongestEffects(results: Results): Promise<Effect[]> {
     n: number
     mean: number
     sd: number | null
-    accuracy: number
+    accuracy: number | null
   }
   const rows = await results.rows<Found & Record<string, string | number | null>>(`
     WITH per_window AS (
@@ -85,17 +89,16 @@ export async function reportTables(results: Results, effects: readonly Effect[])
 }
 
 async function modelsTable(results: Results): Promise<Table> {
-  const rows = results.runs.flatMap(({ file }) =>
-    Object.entries(file.models).map(([label, m]) => [
-      label,
-      m.source,
-      m.family,
-      whole(m.layers),
-      m.width === undefined ? '' : whole(m.width),
-      m.parameters === undefined ? '' : `${(m.parameters / 1e6).toFixed(1)} M`,
-      m.origin ?? m.fingerprint?.slice(0, 12) ?? '',
-    ]),
-  )
+  const models = results.runs.flatMap(({ file }) => Object.entries(file.models))
+  const rows = models.map(([label, m]) => [
+    label,
+    m.source,
+    m.family,
+    whole(m.layers),
+    m.width === undefined ? '' : whole(m.width),
+    m.parameters === undefined ? '' : `${(m.parameters / 1e6).toFixed(1)} M`,
+    m.origin ?? m.fingerprint?.slice(0, 12) ?? '',
+  ])
   return {
     name: 'models',
     title: 'Models',
@@ -109,6 +112,10 @@ async function modelsTable(results: Results): Promise<Table> {
       text('SHA-256 or origin'),
     ],
     rows,
+    data: models.map(([label, m]) => ({
+      ...{ model: label, from: m.source, family: m.family, layers: m.layers, width: m.width ?? null },
+      ...{ parameters: m.parameters ?? null, sha256: m.fingerprint ?? null, origin: m.origin ?? null },
+    })),
   }
 }
 
@@ -129,7 +136,7 @@ async function knownTable(results: Results): Promise<Table> {
   return {
     name: 'known',
     title: 'What the models know',
-    note: 'Prompts whose answer’s first token is the model’s first choice, or among its first choices.',
+    note: 'Prompts whose answer’s first token is the model’s first choice, or among its first choices. All evaluations in the run folder count.',
     columns: [
       text('model'),
       text('data'),
@@ -143,6 +150,7 @@ async function knownTable(results: Results): Promise<Table> {
       ...[r.model, r.dataset, whole(r.n), share(r.correct, r.n), share(r.top3, r.n), share(r.top5, r.n)],
       r.prob.toFixed(3),
     ]),
+    data: rows as unknown as Row[],
   }
 }
 
@@ -155,6 +163,7 @@ async function setsTable(results: Results): Promise<Table> {
     title: 'Prompt sets',
     columns: [text('set'), text('model'), text('data'), number('prompts')],
     rows: rows.map(({ prompt_set: set, model, dataset, n }) => [set, model, dataset, whole(n)]),
+    data: rows,
   }
 }
 
@@ -162,7 +171,7 @@ function effectsTable(effects: readonly Effect[]): Table {
   return {
     name: 'effects',
     title: 'The strongest window of each cut',
-    note: 'Mean relative change of the answer’s probability in percent, with its 95 % t interval; and how many of the prompts are still right.',
+    note: 'Mean relative change of the answer’s probability in percent, with its 95 % t interval, and how many of the prompts are right, in the window where the mean is lowest. That window was chosen for it: the interval says how far the mean is known, not how far the strongest effect is.',
     columns: [
       text('set'),
       text('model'),
@@ -170,14 +179,20 @@ function effectsTable(effects: readonly Effect[]): Table {
       text('features'),
       text('layers'),
       number('change, %'),
-      number('still right, %'),
+      number('right, %'),
       number('prompts'),
     ],
     rows: effects.map((e) => [
       ...[e.set, e.model, `${e.source} → ${e.target}`, e.features],
       `${e.firstLayer}-${e.firstLayer + e.window - 1} of ${e.layers}`,
-      ...[band(e.change), e.accuracy.toFixed(1), whole(e.change.n)],
+      ...[band(e.change), e.accuracy?.toFixed(1) ?? '', whole(e.change.n)],
     ]),
+    data: effects.map(
+      ({ change, set, model, source, target, features, window, firstLayer, layers, accuracy }) => ({
+        ...{ prompt_set: set, model, source, target, features, window, first_layer: firstLayer, layers },
+        ...{ mean: change.mean, low: change.low, high: change.high, n: change.n, accuracy },
+      }),
+    ),
   }
 }
 
@@ -197,6 +212,7 @@ async function unusableTable(results: Results): Promise<Table> {
     note: 'All of it is in the table `unusable` of the run.',
     columns: [text('data'), text('model'), text('reason'), number('facts'), text('for instance')],
     rows: rows.map((r) => [r.dataset, r.model ?? 'any', r.reason, whole(r.n), r.example]),
+    data: rows,
   }
 }
 
@@ -223,6 +239,7 @@ async function relationsTable(results: Results): Promise<Table> {
     rows: rows.map((r) => [
       ...[r.relation, r.model, whole(r.n), ((100 * r.correct) / r.n).toFixed(1), r.prob.toFixed(3)],
     ]),
+    data: rows,
   }
 }
 

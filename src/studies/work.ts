@@ -1,6 +1,6 @@
 /** What a study computes for a model, prompt by prompt: curves and heatmaps, what of it is missing, and in which units. */
 import { createHash } from 'node:crypto'
-import { flowKnockouts, flowLabel, paperFlows, parseFlow, relativeChange } from '../experiments/info-flow.js'
+import { flowKnockouts, paperFlows, parseFlow, relativeChange } from '../experiments/info-flow.js'
 import type { Prediction } from '../knockout/head.js'
 import { defaultWindow, type Knockout, windowLayers, windowStarts } from '../knockout/knockout.js'
 import { planSweep } from '../knockout/plan.js'
@@ -98,6 +98,17 @@ export function askedCurves(
   }
 }
 
+/** A prompt's length in tokens and its subject's positions: what roles depend on. */
+export interface Place {
+  readonly length: number
+  readonly subject: readonly number[]
+}
+
+/** Whether the roles of a curve have tokens in a prompt: otherwise it has no knockouts there. */
+export function hasTokens({ source, target }: Curve, at: Place): boolean {
+  return (source === 'token' || rolePositions(source, at).length > 0) && rolePositions(target, at).length > 0
+}
+
 /** The knockouts of a curve on a prompt, one per row that is stored; none where a role has no token in it. */
 export function curveKnockouts(
   curve: Curve,
@@ -157,25 +168,30 @@ function isHit({ rank }: Prediction): boolean {
   return rank === 1
 }
 
-/** Floating point operations of a unit: half a minute of a laptop's processor. */
+/** Floating point operations of a unit, at least: half a minute of a laptop's processor. */
 const UNIT_FLOPS = 2e12
+/** And by byte of weights: where the layers do not fit in the memory, loading them is a quarter of the time at most. */
+const UNIT_FLOPS_PER_BYTE = 1600
 /** Rows of a part. */
 const UNIT_ROWS = 16_000
 /** A unit has at least so many prompts, so that its matrix products are near their best. */
 const LEAST_PROMPTS = 8
-const MOST_PROMPTS = 128
+const MOST_PROMPTS = 512
 /** Prompts that the size of units is judged by. */
 const JUDGED = 16
 
 /**
- * How many prompts make a unit of work. Depends on model and study alone, not on the machine or on what is done
- * already: a run that is resumed computes in the same units, and gets the same numbers to the last bit.
+ * How many prompts make a unit of work. Depends on the model and on what is asked of it, not on the machine or on what
+ * is done already: a run that is resumed computes in the same units, and gets the same numbers to the last bit.
  */
 export function unitSize(spec: Sizes, all: readonly Work[]): number {
-  const some = all.slice(0, JUDGED)
+  const step = Math.max(1, Math.floor(all.length / JUDGED))
+  const some = all.filter((_, i) => i % step === 0).slice(0, JUDGED)
   if (some.length === 0) return LEAST_PROMPTS
   const { flops, rows } = costOf(spec, some)
-  const size = Math.min((UNIT_FLOPS * some.length) / flops, (UNIT_ROWS * some.length) / Math.max(1, rows))
+  const bytes = spec.nLayers * spec.costs.layerBytes + spec.costs.headBytes
+  const most = Math.max(UNIT_FLOPS, UNIT_FLOPS_PER_BYTE * bytes)
+  const size = Math.min((most * some.length) / flops, (UNIT_ROWS * some.length) / Math.max(1, rows))
   return Math.max(LEAST_PROMPTS, Math.min(MOST_PROMPTS, Math.floor(size)))
 }
 
@@ -224,11 +240,4 @@ export function units<T>(all: readonly T[], size: number, missing: (item: T) => 
 /** The name of a part: what is in it, so that processes that compute the same write the same file. */
 export function partId(...contents: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(contents)).digest('hex').slice(0, 20)
-}
-
-/** `subject → last (context-dependent), window 9` */
-export function curveLabel(curve: Curve): string {
-  const { source, window } = curve
-  const what = source === 'token' ? `each token → ${curve.target}` : flowLabel({ ...curve, source })
-  return `${what}, window ${window}`
 }

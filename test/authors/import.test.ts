@@ -5,7 +5,7 @@ import { importAuthors } from '../../src/authors/import.js'
 import { InputError } from '../../src/errors.js'
 import type { Row } from '../../src/results/database.js'
 import { Results } from '../../src/results/results.js'
-import { readRunFile, writeRunFile } from '../../src/results/run-file.js'
+import { readRunFile, writeNamed, writeRunFile } from '../../src/results/run-file.js'
 import {
   allWindows,
   csv,
@@ -159,12 +159,15 @@ describe('importAuthors', () => {
   ] as const)('refuses a run that has other %s of that name', async (field, value, expected) => {
     await fill()
     put(run(), 'empty', '')
-    const file = { factflow: '0', created: '', updated: '', models: {}, datasets: {}, [field]: value }
+    const file = { factflow: '0', created: '', updated: '', models: {}, datasets: {} }
     await writeRunFile(run(), { format: 'factflow-run/1', ...file })
-    const before = readFileSync(join(run(), 'run.json'), 'utf8')
+    for (const [name, one] of Object.entries(value)) await writeNamed(run(), field, name, one)
+    const files = (): [string, string][] =>
+      readdirSync(run()).map((name) => [name, readFileSync(join(run(), name), 'utf8')])
+    const before = files()
+    expect(before).toHaveLength(3)
     expect(await message(imported())).toMatch(expected)
-    expect(readdirSync(run()).sort()).toEqual(['empty', 'run.json'])
-    expect(readFileSync(join(run(), 'run.json'), 'utf8')).toBe(before)
+    expect(files()).toEqual(before)
   })
 
   test('refuses another version of the same models', async () => {

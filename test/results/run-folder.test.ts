@@ -180,9 +180,9 @@ describe('a run folder', () => {
     ;(await RunFolder.at(dir, '1.0.0')).close()
     const child = spawn(process.execPath, ['-e', ''])
     await new Promise((done) => child.on('exit', done))
-    const leftover = `.part-a.parquet.${hostname()}.${child.pid}.tmp`
-    const own = `.part-b.parquet.${hostname()}.${process.pid}.tmp`
-    const elsewhere = `.part-c.parquet.another-machine.${child.pid}.tmp`
+    const leftover = `.part-a.parquet.${hostname()}.${child.pid}.0.tmp`
+    const own = `.part-b.parquet.${hostname()}.${process.pid}.0.tmp`
+    const elsewhere = `.part-c.parquet.another-machine.${child.pid}.0.tmp`
     for (const file of [leftover, own, elsewhere]) await writeFile(join(dir, file), 'PAR1')
     ;(await RunFolder.at(dir, '1.0.0')).close()
     const left = await readdir(dir)

@@ -73,11 +73,20 @@ describe('writeWhole', () => {
 
   test('a failure leaves the folder as it was', async () => {
     writeFileSync(join(folder, 'file'), 'before')
-    // The temporary name cannot be opened: it is a folder's.
-    mkdirSync(join(folder, `file.${process.pid}.part`))
-    writeFileSync(join(folder, `file.${process.pid}.part`, 'in the way'), '')
-    await expect(writeWhole(join(folder, 'file'), 'after')).rejects.toThrow()
+    const failing = writeWhole(join(folder, 'file'), async (temporary) => {
+      writeFileSync(temporary, 'half')
+      throw new Error('ENOSPC: no space left')
+    })
+    await expect(failing).rejects.toThrow(/got ENOSPC: no space left/)
     expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('before')
+    expect(readdirSync(folder)).toEqual(['file'])
+  })
+
+  test('two at once do not meet', async () => {
+    const texts = Array.from({ length: 20 }, (_, i) => String(i).repeat(1000))
+    await Promise.all(texts.map((text) => writeWhole(join(folder, 'file'), text)))
+    expect(texts).toContain(readFileSync(join(folder, 'file'), 'utf8'))
+    expect(readdirSync(folder)).toEqual(['file'])
   })
 })
 

@@ -123,6 +123,29 @@ describe('stored curves', () => {
     await expect(curves(over)).rejects.toThrow(message)
   })
 
+  it.each([
+    [{ lines: 'dataset', minus: 'd' }, /minus needs lines that are of the same prompts/],
+    [{ lines: 'prompt set', minus: 'correct' }, /minus needs lines that are of the same prompts/],
+  ])('pair only the same prompts: %j', async (over, message) => {
+    await expect(curves({ ...over, where: { ...DEEP, features: ['all'] } })).rejects.toThrow(message)
+  })
+
+  it('of runs on the same data can be paired', async () => {
+    await storeSample(join(dir, 'again'))
+    const both = await Results.open([join(dir, 'run'), join(dir, 'again')])
+    try {
+      const where = { ...DEEP, features: ['all'] }
+      const [difference] = await storedCurves(both, define({ lines: 'run', minus: 'run', where }))
+      expect(difference!.points.map(({ value }) => value.mean)).toEqual(Array.from({ length: 16 }, () => 0))
+      const maps = figureSchema.parse({ kind: 'heatmaps', name: 'h' })
+      if (maps.kind === 'heatmaps') {
+        await expect(storedHeatmaps(both, maps)).rejects.toThrow(/run must be one \(where\.run\)/)
+      }
+    } finally {
+      both.close()
+    }
+  })
+
   it('may differ in what lines determine', async () => {
     // Each model has its own default window and family.
     const found = await curves({

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { choosePrompts, type SetContext } from '../../src/studies/prompt-sets.js'
+import { checkSets, choosePrompts, type SetContext } from '../../src/studies/prompt-sets.js'
 import type { PromptSet } from '../../src/studies/study.js'
 
 const facts = Array.from({ length: 12 }, (_, i) => ({
@@ -59,10 +59,18 @@ describe('prompt sets', () => {
     expect(ids({ relation: ['even'] }, both, 'a')).toEqual(['f0', 'f6', 'f8', 'f10'])
     expect(ids({ split: 'train' }, both, 'a')).toEqual(['f0'])
     expect(ids({ ids: ['f8', 'f6', 'f1'] }, both, 'a')).toEqual(['f6', 'f8'])
-    expect(() => ids({ ids: ['f99'] }, both, 'a')).toThrow(
-      /promptSets\.s\.ids: must be ids of the data.*"f99"/,
-    )
-    expect(() => ids({ data: 'e' }, both, 'a')).toThrow(/promptSets\.s\.data: must be one of d, got "e"/)
+  })
+
+  it.each([
+    [{ ids: ['f99'] }, /promptSets\.s\.ids: must be ids of the data.*"f99"/],
+    [{ data: 'e' }, /promptSets\.s\.data: must be one of d, got "e"/],
+    [{ relation: ['evn'] }, /promptSets\.s\.relation: must be one of even, odd, got "evn"/],
+    [{ split: 'test' }, /promptSets\.s\.split: must be one of held-out, train, got "test"/],
+  ])('with names that are not there are refused: %j', (set, message) => {
+    const check = (over: Partial<PromptSet>): void =>
+      checkSets({ promptSets: { s: { known: 'correct', ...over } } }, context({ a }))
+    expect(() => check(set)).toThrow(message)
+    check({ ids: ['f1'], data: 'd', relation: ['odd'], split: 'all' })
   })
 
   it('draw samples that are subsets, depend on the seed, and are shared by models as far as they know the same', () => {

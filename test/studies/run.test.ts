@@ -178,16 +178,16 @@ describe('a study', () => {
     const first = await run()
     expect(first.knockouts).toBeGreaterThan(300)
     const before = await readdir(out)
-    expect(await run()).toEqual({ evaluated: 0, knockouts: 0 })
+    expect(await run()).toEqual({ evaluated: 0, knockouts: 0, failed: [] })
     expect(await readdir(out)).toEqual(before)
     const more = {
       infoFlow: [...STUDY.infoFlow, { promptSets: ['correct'], windows: [6], flows: ['subject'] }],
     }
     const outcome = await run(more)
     const [count] = await ask<{ n: number }>('SELECT count(*) AS n FROM knockouts WHERE "window" = 6')
-    expect(outcome).toEqual({ evaluated: 0, knockouts: count!.n })
+    expect(outcome).toEqual({ evaluated: 0, knockouts: count!.n, failed: [] })
     expect(count!.n).toBeGreaterThan(0)
-    expect(await run(more)).toEqual({ evaluated: 0, knockouts: 0 })
+    expect(await run(more)).toEqual({ evaluated: 0, knockouts: 0, failed: [] })
   })
 
   it('goes on after being stopped anywhere, to the same numbers', async () => {
@@ -267,6 +267,44 @@ describe('a study', () => {
     const bytes = await readFile(file)
     bytes[bytes.length - 1]! ^= 1
     await writeFile(file, bytes)
-    await expect(run(flow([4, 5]))).rejects.toThrow(/g2 must be the model whose results are stored here/)
+    const other = /g2 must be the model whose results are stored here/
+    await expect(run(flow([4, 5]))).rejects.toThrow(other)
+    // Also where nothing is missing, and where it is another model by name.
+    await expect(run(flow([4]))).rejects.toThrow(other)
+    await expect(
+      run({ ...flow([4]), models: [{ model: join(FIRST, 'tiny-mamba2'), label: 'g2' }] }),
+    ).rejects.toThrow(other)
+    // The same weights in another place are the same model.
+    const back = join(dir, 'back')
+    await cp(join(FIRST, 'tiny-gpt2'), back, { recursive: true })
+    const moved = await run({ ...flow([4]), models: [{ model: back, label: 'g2' }] })
+    expect(moved).toEqual({ evaluated: 0, knockouts: 0, failed: [] })
+  })
+
+  it('goes on with other models when one cannot be computed', async () => {
+    const notes: string[] = []
+    const models = [{ model: join(dir, 'nothing'), label: 'gone' }, STUDY.models[1]]
+    const { failed, evaluated } = await run(
+      {
+        models,
+        promptSets: { correct: {}, all: { known: 'all-top-5', models: ['g2'] }, any: { known: 'any' } },
+      },
+      { onNote: (text) => notes.push(text) },
+    )
+    expect(evaluated).toBe(4)
+    expect(failed).toEqual([{ model: 'gone', message: expect.stringMatching(/nothing/) as string }])
+    expect(notes.join('\n')).toContain('gone cannot be computed: ')
+    expect(await ask('SELECT DISTINCT model FROM curves')).toEqual([{ model: 'g2' }])
+  })
+
+  it('computes two models in one folder at once, and loses neither', async () => {
+    await Promise.all([run({}, { models: ['m1'] }), run({}, { models: ['g2'] })])
+    expect(
+      (await ask<{ model: string }>('SELECT model FROM models ORDER BY model')).map((m) => m.model),
+    ).toEqual(['g2', 'm1'])
+    await run()
+    const apart = await ask('SELECT * EXCLUDE (run, n) FROM curves ORDER BY ALL')
+    await run({}, { out: join(dir, 'whole') })
+    expect(await ask('SELECT * EXCLUDE (run, n) FROM curves ORDER BY ALL', join(dir, 'whole'))).toEqual(apart)
   })
 })
