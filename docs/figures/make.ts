@@ -18,7 +18,7 @@ const OWN = [
     size: 'column',
     lines: 'source',
     value: 'accuracy',
-    title: 'Who is still right',
+    title: 'Prompts that are right',
     where: { model: ['tiny-mamba2'], window: ['default'], features: ['all'], promptSet: ['correct'] },
   },
   {
