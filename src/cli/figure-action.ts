@@ -30,6 +30,14 @@ const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
 const EVERY_FIELD = [...new Set(Object.values(FIELDS_OF).flat())]
 
 export async function figureAction(runs: readonly string[], options: FigureCommandOptions): Promise<void> {
+  if (options.preset !== undefined) {
+    const stray = [...EVERY_FIELD, 'where'].find((field) => options[field] !== undefined)
+    if (stray !== undefined || options.name !== 'figure') {
+      throw new InputError(
+        `--${stray ?? 'name'}: must not be given with --preset, got ${show(options[stray ?? 'name'])}; leave one out`,
+      )
+    }
+  }
   const definition = options.preset ?? definitionOf(options)
   const results = await Results.open(runs)
   try {

@@ -9,13 +9,22 @@ import { note } from './terminal.js'
 export async function withProgress<T>(
   label: string,
   task: (onProgress: (progress: Progress) => void) => Promise<T>,
+  tail: Tail = LAYER_ROWS,
 ): Promise<T> {
-  const bar = new Bar((progress, seconds, width) => progressLine(label, progress, seconds, width))
+  const bar = new Bar((progress, seconds, width) => progressLine(label, progress, seconds, width, tail))
   try {
     return await task((progress) => bar.update(progress))
   } finally {
     bar.stop()
   }
+}
+
+/** The same for what is not counted in layer-rows: how much is done, and how long the rest takes. */
+export function withShare<T>(
+  label: string,
+  task: (onProgress: (progress: Progress) => void) => Promise<T>,
+): Promise<T> {
+  return withProgress(label, task, { before: 0, text: () => '' })
 }
 
 /**

@@ -89,7 +89,7 @@ async function answer(results: Results, options: ResultsOptions): Promise<void> 
       print(JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)))
     else printRows(rows)
   } catch (error) {
-    if (error instanceof InputError || options.sql === undefined) throw error
+    if (error instanceof InputError || error instanceof RangeError || options.sql === undefined) throw error
     const [first] = (error instanceof Error ? error.message : String(error)).split('\n')
     const cure = /(?<!")\bwindow\b(?!")/.test(query)
       ? 'write "window" in quotes, SQL has a word of its own'
@@ -153,6 +153,9 @@ async function showRuns(results: Results, { json }: ResultsOptions): Promise<voi
   print(`${plural(total?.n ?? 0, 'knockout')} in ${plural(results.runs.length, 'run')}`)
 }
 
+/** Rows that are printed as a table. */
+const MOST_ROWS = 1000
+
 /** Rows of a query as a table. */
 function printRows(rows: readonly Row[]): void {
   const [first] = rows
@@ -160,12 +163,18 @@ function printRows(rows: readonly Row[]): void {
     note('no rows')
     return
   }
+  const some = rows.slice(0, MOST_ROWS)
   const names = Object.keys(first)
   const text = new Set(
-    names.flatMap((name, i) => (rows.every((row) => typeof row[name] !== 'number') ? [i] : [])),
+    names.flatMap((name, i) => (some.every((row) => typeof row[name] !== 'number') ? [i] : [])),
   )
-  const lines = tableLines([names, ...rows.map((row) => names.map((name) => cellText(row[name]!)))], text)
+  const lines = tableLines([names, ...some.map((row) => names.map((name) => cellText(row[name]!)))], text)
   for (const line of lines) print(visibleText(line))
+  if (some.length < rows.length) {
+    note(
+      `the first ${some.length.toLocaleString('en')} of ${plural(rows.length, 'row')}; --csv and --json give all`,
+    )
+  }
 }
 
 function cellText(value: Cell): string {

@@ -11,12 +11,13 @@ import { BYTES_PER_ROW, type Estimate, estimateStudy } from '../studies/estimate
 import { finishStudy } from '../studies/finish.js'
 import { STUDY_PRESETS } from '../studies/names.js'
 import { presetStudy, studyPreset } from '../studies/presets.js'
+import { checkSets } from '../studies/prompt-sets.js'
 import { setAside } from '../studies/restart.js'
 import { chooseModels, runStudy } from '../studies/run.js'
 import { parseStudy, type Study, studySchema } from '../studies/study.js'
 import { readFactsOf } from '../studies/study-data.js'
 import { onNote } from './options.js'
-import { duration, withDownloads, withProgress } from './progress.js'
+import { duration, withDownloads, withShare } from './progress.js'
 import { tableLines } from './table.js'
 import { note, plural, print, width } from './terminal.js'
 
@@ -79,11 +80,11 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
   process.once('SIGINT', onInterrupt)
   process.once('SIGTERM', onInterrupt)
   try {
-    const common = { out, models, onNote, signal: stop.signal, progress: withProgress }
+    const common = { out, models, onNote, signal: stop.signal, progress: withShare }
     const outcome = await withDownloads((onProgress) =>
       runStudy(study, { ...common, memory, threads, offline, onProgress }),
     )
-    const finished = await withProgress('figures', (onProgress) =>
+    const finished = await withShare('figures', (onProgress) =>
       finishStudy(study, out, { onProgress, onNote, signal: stop.signal }),
     )
     const seconds = (performance.now() - begin) / 1000
@@ -96,7 +97,7 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
         print('')
       }
       print(
-        `${plural(outcome.evaluated, 'prompt')} evaluated and ${plural(outcome.knockouts, 'knockout')} computed in ${duration(seconds)}; the rest was there.`,
+        `${plural(outcome.evaluated, 'prompt')} evaluated and ${plural(outcome.knockouts, 'knockout')} computed${outcome.evaluated + outcome.knockouts === 0 ? ': nothing was missing' : ''}; ${duration(seconds)} in all.`,
       )
       print(
         `${plural(finished.figures.length, 'figure')} in ${join(out, 'figures')}, report in ${finished.report}`,
@@ -124,8 +125,13 @@ const EXIT_INTERRUPTED = 130
 
 async function dryRun(study: Study, { models, threads, offline, json }: StudyCommandOptions): Promise<void> {
   const facts = await withDownloads((onProgress) => readFactsOf(study, { offline, onProgress, onNote }))
+  checkSets(study, { facts })
   const runtime = nodeRuntime({ threads })
   const estimates = await estimateStudy(study, chooseModels(study, models), facts, runtime)
+  for (const { model, layers, tooWide } of estimates) {
+    if (tooWide.length > 0)
+      onNote(`${model} has ${layers} layers: windows of ${tooWide.join(', ')} are left out`)
+  }
   if (json) {
     print(JSON.stringify({ study: study.name, models: estimates }))
     return

@@ -117,8 +117,9 @@ export class Results {
     // The window that words and tables are about: the default one, or the widest where that was not asked for.
     await this.database.run(`
       CREATE VIEW main_windows AS SELECT run, model,
-        coalesce(max("window") FILTER ("window" = default_window), max("window")) AS main_window
-      FROM curves JOIN models USING (run, model) WHERE source <> 'token' GROUP BY ALL`)
+        coalesce(max("window") FILTER ("window" = default_window),
+          max("window") FILTER (source <> 'token'), max("window")) AS main_window
+      FROM curves JOIN models USING (run, model) GROUP BY ALL`)
   }
 
   async #insert(table: string, values: readonly DuckDBValue[]): Promise<void> {

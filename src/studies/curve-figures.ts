@@ -1,4 +1,5 @@
 /** Figures of curves. */
+import { InputError } from '../errors.js'
 import { curveGridSpec } from '../figures/curve-grid.js'
 import { type CurveGrid, type GridPoint, windowDepth } from '../figures/curve-grid-data.js'
 import type { Size } from '../figures/look.js'
@@ -21,6 +22,13 @@ export async function curveFigures(
 ): Promise<DrawnFigure[]> {
   await checkWhere(results, definition.where, `figure ${definition.name}`)
   const curves = await storedCurves(results, definition)
+  const without = results.runs.find(({ name }) => !curves.some(({ at }) => at.run === name))
+  const unseen = definition.where.model?.find((model) => !curves.some(({ at }) => at.model === model))
+  if (without || unseen !== undefined) {
+    throw new InputError(
+      `figure ${definition.name}: every run and model that is named must have curves that where chooses, got none of ${without?.name ?? unseen}; factflow results shows what it has, or leave it out`,
+    )
+  }
   const { each } = definition
   if (each === undefined) return [curveFigure(definition, curves, results, size)]
   const values = ordered(
@@ -129,7 +137,7 @@ function curveSubtitle(definition: CurvesDefinition, curves: readonly StoredCurv
       : free.includes('window')
         ? undefined
         : `windows of ${windows.join(', ')} layers`,
-    set && `prompts: ${set}`,
+    free.includes('prompt set') ? undefined : `prompts: ${set ?? 'all stored'}`,
     minus && `less ${minus}`,
   ].filter((part) => part !== undefined)
   const kinds = { t: '', normal: ' (normal)', prediction: ' prediction', bootstrap: ' bootstrap' }

@@ -54,7 +54,7 @@ function selection(definition: CurvesDefinition): string {
   columns.push(inSets ? 'prompt_set' : "'' AS prompt_set", 'layers', 'first_layer', 'prompt_id')
   const v = value === 'change' ? 'relative_change' : '100.0 * hit::INTEGER'
   // An answer whose probability is 0 has no relative change.
-  const rows = `SELECT ${columns}, ${v} AS v FROM knockouts JOIN models USING (run, model) ${sets}
+  const rows = `SELECT ${columns}, ${v} AS v FROM knockouts JOIN models USING (run, model) JOIN main_windows USING (run, model) ${sets}
     WHERE source <> 'token' AND isfinite(${v}) ${conditions(where)}`
   if (minus === undefined) return rows
   // Models of a family differ in depth; everything else that tells curves apart must be the same.
@@ -81,7 +81,7 @@ export function conditions(where: Where): string {
     values ? [`AND ${identifier(column)} IN (${values.map(literal)})`] : [],
   )
   if (where.window) {
-    const numbers = where.window.map((window) => (window === 'default' ? 'default_window' : String(window)))
+    const numbers = where.window.map((window) => (window === 'default' ? 'main_window' : String(window)))
     parts.push(`AND "window" IN (${numbers})`)
   }
   return parts.join(' ')
@@ -117,8 +117,9 @@ export async function storedCurves(
      FROM (${rows}) GROUP BY ALL ORDER BY ALL`,
   )
   if (found.length === 0) {
+    const asked = Object.entries(definition.where).map(([field, values]) => `${field} ${String(values)}`)
     throw new NothingStored(
-      `${where}: where must choose some of the results, got none; factflow results shows what there is`,
+      `${where}: ${definition.minus === undefined ? 'where' : 'where and minus'} must choose some of the results, got none with ${[...asked, ...(definition.minus === undefined ? [] : [`minus ${definition.minus}`])].join('; ')}; factflow results shows what there is`,
     )
   }
   const values = intervals(found, definition)

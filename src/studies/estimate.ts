@@ -1,7 +1,7 @@
 /** What a study takes, before it starts: runs, rows, time, memory. */
 
 import { prepareFacts } from '../datasets/prepare.js'
-import { InputError } from '../errors.js'
+import { InputError, show } from '../errors.js'
 import { openNamed } from '../load.js'
 import { leastMemory } from '../memory.js'
 import type { ModelSpec } from '../models/architecture.js'
@@ -19,6 +19,8 @@ import { askedCurves, type Curve, costOf, type Work, type WorkCost } from './wor
 /** What one model's share of a study takes. */
 export interface Estimate {
   readonly model: string
+  /** Windows that are wider than the model: left out. */
+  readonly tooWide: readonly number[]
   /** On this machine, or known from its published configuration alone. */
   readonly here: boolean
   readonly layers: number
@@ -95,6 +97,7 @@ export async function estimateStudy(
     const needs = specNeeds(spec, 0)
     estimates.push({
       model: modelLabel(model),
+      tooWide: works.tooWide,
       here: tokenizer !== undefined,
       layers: spec.nLayers,
       facts: all.length,
@@ -124,7 +127,12 @@ async function known({ model: name, revision, tokenizer }: StudyModel): Promise<
     }
   } catch (error) {
     const published = KNOWN_MODELS.find(({ id }) => id === name)
-    if (!(error instanceof InputError) || !published) throw error
+    if (!(error instanceof InputError)) throw error
+    if (!published) {
+      throw new InputError(
+        `${name}: to be estimated a model must be on this machine or one of the paper's (factflow models), got ${show(name)}, which is neither; check the name, or bring it here with factflow download`,
+      )
+    }
     const source = { config: published.config, configFile: name }
     const architecture = architectureOf(source)
     const d = architecture.describe(source)
@@ -159,7 +167,7 @@ function worksOf(
   spec: Sizes,
   prompts: readonly PreparedPrompt[],
   count: number,
-): { readonly evaluation: Work[]; readonly sweep: Work[] } {
+): { readonly evaluation: Work[]; readonly sweep: Work[]; readonly tooWide: readonly number[] } {
   const names = Array.from({ length: count }, (_, i) => String(i))
   const members = new Map(
     Object.entries(study.promptSets).map(([name, { sample, ids }]) => [
@@ -167,13 +175,14 @@ function worksOf(
       names.slice(0, Math.min(sample ?? count, ids?.length ?? count)),
     ]),
   )
-  const { asked } = askedCurves(study, modelLabel(model), spec, members)
+  const { asked, tooWide } = askedCurves(study, modelLabel(model), spec, members)
   const work = (name: string, curves: readonly Curve[]): Work => ({
     dataset: '',
     prompt: prompts[Number(name) % prompts.length]!,
     curves,
   })
   return {
+    tooWide,
     evaluation: prompts.length === 0 ? [] : names.map((name) => work(name, [])),
     sweep: prompts.length === 0 ? [] : [...asked].map(([name, curves]) => work(name, curves)),
   }

@@ -6,7 +6,7 @@ import { type Figure, figureSchema } from './study.js'
 export interface RunContents {
   /** Names of its prompt sets that have members. */
   readonly promptSets: readonly string[]
-  /** Labels of its models that have feature categories. */
+  /** Labels of its models that have curves by feature category. */
   readonly featured: readonly string[]
 }
 

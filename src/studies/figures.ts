@@ -15,17 +15,16 @@ export async function resolved(figure: FigurePreset | Figure, results: Results):
   const sets = await results.rows<{ prompt_set: string }>(
     'SELECT DISTINCT prompt_set FROM prompt_sets ORDER BY ALL',
   )
+  const featured = await results.rows<{ model: string }>(
+    "SELECT DISTINCT model FROM curves WHERE features <> 'all' ORDER BY ALL",
+  )
   const names = results.runs.flatMap(({ file }) =>
     Object.keys((file.study as Study | undefined)?.promptSets ?? {}),
   )
   const there = sets.map(({ prompt_set: set }) => set)
   return figurePreset(figure, {
     promptSets: [...new Set([...names.filter((name) => there.includes(name)), ...there])],
-    featured: results.runs.flatMap(({ file }) =>
-      Object.entries(file.models).flatMap(([label, model]) =>
-        model.featureCategories.length > 1 ? [label] : [],
-      ),
-    ),
+    featured: featured.map(({ model }) => model),
   })
 }
 

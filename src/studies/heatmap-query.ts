@@ -62,7 +62,7 @@ export async function storedHeatmaps(
     SELECT run, model, dataset, prompt_id, "window", target, features, layers, base_prob,
       prompt, answer, tokens, subject_tokens,
       list(${value} ORDER BY position, first_layer) AS "values", max(position) + 1 AS positions
-    FROM knockouts JOIN models USING (run, model)
+    FROM knockouts JOIN models USING (run, model) JOIN main_windows USING (run, model)
       LEFT JOIN (SELECT run, model, dataset, prompt_id, prompt, answer, tokens, subject_tokens FROM evaluations)
         USING (run, model, dataset, prompt_id)
     WHERE source = 'token' ${ids} ${inSet} ${conditions(rest)}

@@ -122,5 +122,6 @@ figure { margin: 2rem 0; } figure img { max-width: 100%; height: auto; } figcapt
 th, td { padding: .3rem .7rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; } th { font-weight: 600; } .number { text-align: right; white-space: nowrap; }
 pre { overflow-x: auto; font-size: .82rem; line-height: 1.45; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 4px; } code { font-size: .92em; }
 summary { cursor: pointer; }
+@media (max-width: 50rem) { figure { overflow-x: auto; } figure img { width: 56rem; max-width: none; } }
 @media print { nav { display: none; } figure { break-inside: avoid; } }
 `

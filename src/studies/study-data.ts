@@ -1,7 +1,7 @@
 /** The data of a study: read, filtered, checked against what is stored, put into a model's tokens. */
 import { prepareFacts } from '../datasets/prepare.js'
 import { type Dataset, readDataset } from '../datasets/read.js'
-import { selectFacts } from '../datasets/select.js'
+import { DEFAULT_SPLIT, type FactFilter, selectFacts } from '../datasets/select.js'
 import type { Unusable } from '../datasets/unusable.js'
 import { InputError, show } from '../errors.js'
 import type { Model } from '../model.js'
@@ -40,9 +40,25 @@ async function readAll(study: Study, options: DataOptions): Promise<StudyDataset
       )
     }
     const filter = { relation, split, sample, seed }
-    all.push({ name, dataset, facts: selectFacts(dataset.facts, filter, `data ${name}`) })
+    const facts = selected(name, dataset, filter)
+    if (split === undefined && dataset.facts.some((fact) => fact.split === DEFAULT_SPLIT)) {
+      onNote?.(
+        `data ${name}: only facts of the split ${DEFAULT_SPLIT} count unless "split" says otherwise, ${facts.length.toLocaleString('en')} after all filters of ${dataset.facts.length.toLocaleString('en')}`,
+      )
+    }
+    all.push({ name, dataset, facts })
   }
   return all
+}
+
+/** @throws InputError that names the field of the study */
+function selected(name: string, dataset: Dataset, filter: FactFilter): readonly Fact[] {
+  try {
+    return selectFacts(dataset.facts, filter, name)
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    throw new InputError(error.message.replace(/^--/, `data ${name}: `), { cause: error })
+  }
 }
 
 /** The facts of a study, by data set, after its filters. @throws InputError as `openData` does */

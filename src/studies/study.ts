@@ -252,7 +252,10 @@ function checkNames(study: Study, where: string): void {
   study.figures.forEach((figure, i) => {
     if (typeof figure === 'string') return
     if (figure.kind === 'decay') known(`figures[${i}].models`, figure.models ?? [], labels)
-    else known(`figures[${i}].where.promptSet`, figure.where.promptSet ?? [], sets)
+    else {
+      known(`figures[${i}].where.promptSet`, figure.where.promptSet ?? [], sets)
+      known(`figures[${i}].where.model`, figure.where.model ?? [], labels)
+    }
   })
   const figures = study.figures.map((figure) =>
     (typeof figure === 'string' ? figure : figure.name).toLowerCase(),

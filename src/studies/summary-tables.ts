@@ -285,7 +285,7 @@ async function featuresSentence(results: Results, set: string, model: string): P
   )
   if (!row || row.n < 2) return ''
   const difference = interval({ n: row.n, mean: row.mean, sd: row.sd ?? Number.NaN }, 't')
-  const numbers = `cutting its context-dependent features there changes the probability by ${band(difference)} points more than cutting its context-independent ones (paired)`
+  const numbers = `there, the change from cutting its context-dependent features less that from cutting its context-independent ones is ${band(difference)} points (paired)`
   if (difference.high < 0)
     return ` The subject’s facts flow through its context-dependent features: ${numbers}.`
   if (difference.low > 0)

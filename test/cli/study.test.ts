@@ -216,7 +216,7 @@ describe('factflow figure', () => {
       ...['--where', 'window=4', 'features=all', 'source=subject,last', '--value', 'accuracy', '--json'],
     ]
     expect(await json(own)).toEqual({ folder: 'drawn', figures: ['mine-gpt', 'mine-mamba'] })
-    expect(readFileSync(join(dir, 'drawn', 'mine-gpt.svg'), 'utf8')).toContain('right, %')
+    expect(readFileSync(join(dir, 'drawn', 'mine-gpt.svg'), 'utf8')).toMatch(/>right, % of|>right/)
   })
 
   test('of several runs tells them apart', async () => {

@@ -70,6 +70,6 @@ describe('an estimate', () => {
   it('says when a model is nowhere', async () => {
     const other = parseStudy({ name: 's', models: ['nobody/nothing'], data: 'atlas' }, 's')
     const estimate = estimateStudy(other, other.models, new Map([['d', facts]]), nodeRuntime())
-    await expect(estimate).rejects.toThrow(/nobody\/nothing: must be in the cache/)
+    await expect(estimate).rejects.toThrow(/nobody\/nothing: to be estimated a model must be on this machine/)
   })
 })

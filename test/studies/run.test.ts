@@ -93,7 +93,10 @@ function stopAfter(calls: number, label: string): Partial<StudyOptions> {
   }
 }
 
-describe('a study', () => {
+/** Milliseconds; a study is evaluated and swept up to seven times in a test. */
+const TIMEOUT = 180_000
+
+describe('a study', { timeout: TIMEOUT }, () => {
   let model: Model
   beforeAll(async () => {
     model = await loadModel(join(FIRST, 'tiny-mamba1'), { threads: 1 })

@@ -41,7 +41,7 @@ describe('the strongest effects', () => {
       /^deep \(2 prompts of all-correct\): cutting subject → last in layers 0-8 of 24 costs the answer most, -39\.5 ± 6\.4 %, before last → last \(-9\.5 %\)\./,
     )
     expect(deep).toContain('flow through its context-dependent features: ')
-    expect(deep).toContain('by -20.0 ± 0.0 points more')
+    expect(deep).toContain('is -20.0 ± 0.0 points (paired)')
     expect(flat).toMatch(/^flat \(2 prompts of all-correct\): cutting subject → last in layers 0-1 of 6/)
     expect(flat).not.toContain('features')
   })
