@@ -96,8 +96,10 @@ export async function saveFigureFiles(figure: DrawnFigure, folder: string): Prom
   const dark = await toSvg(figure.spec({ size, theme: 'dark' }))
   await writeWhole(file('svg'), light)
   await writeWhole(file('dark.svg'), dark)
-  await writeWhole(file('png'), toPng(light))
-  await writeWhole(file('dark.png'), toPng(dark))
+  // 300 dots per inch, as journals want them.
+  const scale = size === 'screen' ? 2 : 300 / 96
+  await writeWhole(file('png'), toPng(light, { scale }))
+  await writeWhole(file('dark.png'), toPng(dark, { scale }))
   await writeWhole(file('vl.json'), `${JSON.stringify(spec, null, 2)}\n`)
   await writeCsv(file('csv'), rows)
 }
