@@ -16,6 +16,7 @@ import os from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isRunning } from './alive.js'
 import { fileSize } from './hub-cache.js'
 import { makeFolder } from './make-folder.js'
 import { errorCode } from './node-file.js'
@@ -164,13 +165,7 @@ async function isWritable(path: string): Promise<boolean> {
 function isAlive(path: string, pid: number, host: string, mtime: number): boolean {
   if (host !== HOST) return Date.now() - mtime < STALE
   if (pid === process.pid) return active.has(path)
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Somebody else's process.
-    return errorCode(error) === 'EPERM'
-  }
+  return isRunning(pid)
 }
 
 /** Rename a partial file to the name at rest, unless there is one with more in it. */

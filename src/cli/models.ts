@@ -85,7 +85,7 @@ async function needsOf(checkpoint: Checkpoint): Promise<ModelNeeds> {
 }
 
 /** `14.5 GB`, `7 MB` */
-function size(bytes: number): string {
+export function size(bytes: number): string {
   return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
 }
 

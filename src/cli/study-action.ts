@@ -16,6 +16,7 @@ import { setAside } from '../studies/restart.js'
 import { chooseModels, runStudy } from '../studies/run.js'
 import { parseStudy, type Study, studySchema } from '../studies/study.js'
 import { readFactsOf } from '../studies/study-data.js'
+import { size } from './models.js'
 import { onNote } from './options.js'
 import { duration, withDownloads, withShare } from './progress.js'
 import { tableLines } from './table.js'
@@ -162,9 +163,4 @@ async function dryRun(study: Study, { models, threads, offline, json }: StudyCom
   print('')
   const text = `PROMPTS, RUNS and ROWS (one a knockout; equal ones share a run) are what there is at most: if a model knows every fact. TIME is for ${runtime.description}, if all of it is to be computed. Results take about ${size(sum((e) => e.knockouts) * BYTES_PER_ROW)} on disk. WEIGHTS: all of them loaded; LEAST: what --memory must be at least.`
   for (const line of wrap(text, Math.min(width(), 100))) print(line)
-}
-
-/** `14.5 GB`, `7 MB` */
-function size(bytes: number): string {
-  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
 }

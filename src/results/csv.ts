@@ -4,13 +4,18 @@ import { type ColumnTypes, Database, literal, type Row } from './database.js'
 import { writeWhole } from './whole-file.js'
 
 /**
- * Write rows of plain values (numbers, texts, truth values, null), with the columns of the first.
+ * Write rows of plain values (numbers, texts, truth values, null).
+ * @param types the columns; default those of the first row, with types that hold their values
  * @throws InputError when the file cannot be written
  */
-export async function writeCsv(path: string, rows: readonly Row[]): Promise<void> {
+export async function writeCsv(
+  path: string,
+  rows: readonly Row[],
+  types: ColumnTypes = typesOf(rows),
+): Promise<void> {
   const database = await Database.open({ threads: 1 })
   try {
-    await database.fill('rows', typesOf(rows), rows)
+    await database.fill('rows', types, rows)
     await writeWhole(path, (file) => database.run(`COPY rows TO ${literal(file)} (FORMAT csv, HEADER)`))
   } finally {
     database.close()

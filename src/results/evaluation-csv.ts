@@ -1,9 +1,9 @@
 /** Evaluations as CSV, a line for each prompt; DuckDB writes it. */
-import { BOOLEAN, DOUBLE, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api'
+import { BOOLEAN, DOUBLE, INTEGER, VARCHAR } from '@duckdb/node-api'
 import { type Evaluation, evaluationTexts } from '../experiments/evaluate.js'
 import type { Tokenizer } from '../prompts/tokenizer.js'
-import { Database, literal } from './database.js'
-import { writeWhole } from './whole-file.js'
+import { writeCsv } from './csv.js'
+import type { Cell } from './database.js'
 
 /** The columns, in order. */
 const COLUMNS = {
@@ -23,7 +23,7 @@ const COLUMNS = {
   top: VARCHAR,
   continuation: VARCHAR,
 } as const
-type Line = Readonly<Record<keyof typeof COLUMNS, DuckDBValue>>
+type Line = Readonly<Record<keyof typeof COLUMNS, Cell>>
 
 /**
  * Write evaluations as CSV: UTF-8, a header, quoted as in RFC 4180, lines that end in a line feed. What a fact lacks or
@@ -35,16 +35,11 @@ export async function writeEvaluations(
   evaluations: readonly Evaluation[],
   tokenizer: Tokenizer,
 ): Promise<void> {
-  const database = await Database.open({ threads: 1 })
-  try {
-    const lines = evaluations.map((evaluation) => lineOf(evaluation, tokenizer))
-    await database.fill('evaluations', COLUMNS, lines)
-    await writeWhole(path, (file) =>
-      database.run(`COPY evaluations TO ${literal(file)} (FORMAT csv, HEADER)`),
-    )
-  } finally {
-    database.close()
-  }
+  await writeCsv(
+    path,
+    evaluations.map((evaluation) => lineOf(evaluation, tokenizer)),
+    COLUMNS,
+  )
 }
 
 function lineOf(evaluation: Evaluation, tokenizer: Tokenizer): Line {

@@ -8,10 +8,9 @@ import type { DuckDBValue } from '@duckdb/node-api'
 import { InputError, show } from '../errors.js'
 import { defaultWindow } from '../knockout/knockout.js'
 import { Database, literal, type Row } from './database.js'
-import type { TableName } from './rows.js'
+import { TABLE_NAMES, type TableName } from './rows.js'
 import { RUN_FILE, type RunFile, readRunFile } from './run-file.js'
 import { partFiles, partsSql } from './run-folder.js'
-import { TABLES } from './tables.js'
 
 /** What makes rows of `knockouts` one curve of one prompt, or one heatmap: they are computed and stored together. */
 const CURVE = 'run, model, dataset, prompt_id, "window", source, target, features'
@@ -21,8 +20,8 @@ export interface Run {
   readonly name: string
   readonly dir: string
   readonly file: RunFile
-  /** Paths of its parts. */
-  readonly parts: readonly string[]
+  /** Paths of the parts of each table. */
+  readonly parts: ReadonlyMap<TableName, readonly string[]>
 }
 
 export class Results {
@@ -46,7 +45,7 @@ export class Results {
     // One thread: sums come out the same every time, and a study's queries take a tenth of a second.
     const results = new Results(runs, await Database.open({ threads: 1 }))
     try {
-      for (const table of Object.keys(TABLES) as TableName[]) await results.#view(table)
+      for (const table of TABLE_NAMES) await results.#view(table)
       await results.#dropDoubles()
       await results.#describe()
     } catch (error) {
@@ -57,13 +56,11 @@ export class Results {
   }
 
   async #view(table: TableName): Promise<void> {
-    const parts = await Promise.all(
-      this.runs.map(async ({ name, dir }) => {
-        const sql = partsSql(await partFiles(dir, table), table)
-        return `SELECT ${literal(name)} AS run, * FROM (${sql})`
-      }),
-    )
-    const all = parts.join(' UNION ALL ')
+    const all = this.runs
+      .map(({ name, parts }) => {
+        return `SELECT ${literal(name)} AS run, * FROM (${partsSql(parts.get(table)!, table)})`
+      })
+      .join(' UNION ALL ')
     // These two may hold doubles, which `#dropDoubles` tells apart by their files.
     const doubles = table === 'knockouts' || table === 'evaluations'
     await this.database.run(
@@ -154,8 +151,8 @@ async function openRun(path: string): Promise<Run> {
   const dir = resolve(path)
   const file = await readRunFile(dir)
   if (file) {
-    const tables = Object.keys(TABLES) as TableName[]
-    const parts = (await Promise.all(tables.map((table) => partFiles(dir, table)))).flat()
+    const parts = new Map<TableName, readonly string[]>()
+    for (const table of TABLE_NAMES) parts.set(table, await partFiles(dir, table))
     return { name: basename(dir), dir, file, parts }
   }
   throw new InputError(`${path}: must be a run folder with ${RUN_FILE}, got none; check the path`)
@@ -164,7 +161,7 @@ async function openRun(path: string): Promise<Run> {
 /** DuckDB's error, as one of input where it names a part of the runs. */
 function damaged(error: unknown, runs: readonly Run[]): unknown {
   const [text] = (error instanceof Error ? error.message : '').split('\n')
-  const file = runs.flatMap(({ parts }) => parts).find((part) => text!.includes(part))
+  const file = runs.flatMap(({ parts }) => [...parts.values()].flat()).find((part) => text!.includes(part))
   if (file === undefined) return error
   return new InputError(
     `${file}: must be a whole Parquet file, got ${text}; delete it and run the study again, only its part is computed anew`,

@@ -5,9 +5,8 @@
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
-import process from 'node:process'
+import { isRunning } from '../checkpoints/alive.js'
 import { makeFolder } from '../checkpoints/make-folder.js'
-import { errorCode } from '../checkpoints/node-file.js'
 import { InputError, show } from '../errors.js'
 import { Database, identifier, literal } from './database.js'
 import type { TableName, Tables } from './rows.js'
@@ -145,15 +144,6 @@ async function removeLeftovers(dir: string): Promise<void> {
   for (const file of await readdir(dir)) {
     if (!file.startsWith('.') || !file.endsWith(TEMPORARY)) continue
     const pid = Number(file.split('.').at(-3))
-    if (file.includes(`.${hostname()}.${pid}.`) && !isAlive(pid)) await rm(join(dir, file), { force: true })
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errorCode(error) === 'EPERM'
+    if (file.includes(`.${hostname()}.${pid}.`) && !isRunning(pid)) await rm(join(dir, file), { force: true })
   }
 }

@@ -1,21 +1,9 @@
 /** Studies that need no file. */
 import { InputError, show } from '../errors.js'
-import { STUDY_PRESETS } from './names.js'
+import { FIGURE_PRESETS, STUDY_PRESETS } from './names.js'
 import { parseStudy, type Study } from './study.js'
 
 const FOUR_SOURCES = ['subject', 'relation', 'last', 'first']
-
-const ALL_FIGURES = [
-  'figure-1',
-  'figures-3-5',
-  'figure-6',
-  'figures-8-10',
-  'figure-14',
-  'heatmaps-by-model',
-  'heatmaps-by-window',
-  'decay-histograms',
-  'decay-boxes',
-]
 
 /** Experiments of the paper on the prompts that models know: windows of 9 layers on all, other widths on the shared. */
 const PAPER_EXPERIMENTS = {
@@ -28,7 +16,7 @@ const PAPER_EXPERIMENTS = {
     { promptSets: ['all-correct'], windows: [1, 3, 5, 9, 12, 15], flows: FOUR_SOURCES },
   ],
   heatmaps: { promptSet: 'all-correct', count: 4, windows: [1, 5, 'default', 15] },
-  figures: ALL_FIGURES,
+  figures: FIGURE_PRESETS,
 }
 
 const PRESETS: Readonly<Record<(typeof STUDY_PRESETS)[number], unknown>> = {
@@ -52,7 +40,7 @@ const PRESETS: Readonly<Record<(typeof STUDY_PRESETS)[number], unknown>> = {
       { promptSets: ['all-correct'], windows: [1, 3, 5, 9, 12], flows: FOUR_SOURCES },
     ],
     heatmaps: { promptSet: 'all-correct', count: 4, windows: [1, 5, 'default'] },
-    figures: ALL_FIGURES,
+    figures: FIGURE_PRESETS,
   },
   'paper-small': {
     name: 'paper-small',

@@ -9,7 +9,7 @@ import { VERSION } from '../version.js'
 import { evaluationRow } from './evaluation-row.js'
 import { checkEvaluate, checkVersion, looksTheSame, modelRun, OtherInputs, sameModel } from './inputs.js'
 import { checkSets, choosePrompts } from './prompt-sets.js'
-import { promptKey, storedCurveKeys, storedPlaces, storedPrompts, storedRanks } from './stored.js'
+import { promptKey, storedPrompts, storedRanks, storedWork } from './stored.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
 import { openData, type PreparedData, prepareData, type StudyFacts } from './study-data.js'
 import {
@@ -255,13 +255,11 @@ class StudyRun {
     const label = modelLabel(entry)
     const asked = this.#asked(label, members)
     const needsFeatures = drawsFeatures(this.study) && !(await this.#hasFeatures(label))
-    const done = await storedCurveKeys(this.folder.dir, label)
-    const missing = (key: string, curve: Curve): boolean => !done.has(`${key} ${curveKey(curve)}`)
-    const places = await storedPlaces(this.folder.dir, label)
+    const done = await storedWork(this.folder.dir, label)
     // Of a role without tokens in a prompt there is nothing to compute.
     const wanted = (key: string, curve: Curve): boolean => {
-      const at = places.get(key)
-      return missing(key, curve) && (at === undefined || hasTokens(curve, at))
+      const at = done.places.get(key)
+      return !done.curves.has(`${key} ${curveKey(curve)}`) && (at === undefined || hasTokens(curve, at))
     }
     const complete = [...asked].every(([key, curves]) => curves.every((curve) => !wanted(key, curve)))
     if (complete && !needsFeatures) return

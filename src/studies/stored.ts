@@ -11,14 +11,18 @@ export function promptKey(dataset: string, id: string): string {
   return JSON.stringify([dataset, id])
 }
 
-async function ask<T>(dir: string, sql: string, label: string): Promise<T[]> {
+/** Open a run folder once for all that is asked of it. */
+async function stored<T>(dir: string, use: (ask: Ask) => Promise<T>): Promise<T> {
   const results = await Results.open([dir])
   try {
-    return (await results.rows<Row>(sql, { label })) as unknown as T[]
+    return await use(
+      async <R>(sql: string, label: string) => (await results.rows<Row>(sql, { label })) as unknown as R[],
+    )
   } finally {
     results.close()
   }
 }
+type Ask = <R>(sql: string, label: string) => Promise<R[]>
 
 interface Prompt {
   readonly dataset: string
@@ -32,11 +36,13 @@ export async function storedPrompts(
   dir: string,
   label: string,
 ): Promise<{ readonly evaluated: ReadonlySet<string>; readonly unusable: ReadonlySet<string> }> {
-  const keys = async (table: string): Promise<Set<string>> => {
-    const rows = await ask<Prompt>(dir, `SELECT dataset, prompt_id FROM ${table} WHERE model = $label`, label)
-    return new Set(rows.map(keyOf))
-  }
-  return { evaluated: await keys('evaluated'), unusable: await keys('unusable') }
+  return stored(dir, async (ask) => {
+    const keys = async (table: string): Promise<Set<string>> => {
+      const rows = await ask<Prompt>(`SELECT dataset, prompt_id FROM ${table} WHERE model = $label`, label)
+      return new Set(rows.map(keyOf))
+    }
+    return { evaluated: await keys('evaluated'), unusable: await keys('unusable') }
+  })
 }
 
 /** Ranks of the answers, of those models that have been evaluated on all facts. */
@@ -45,41 +51,47 @@ export async function storedRanks(
   labels: readonly string[],
   facts: ReadonlyMap<string, readonly Fact[]>,
 ): Promise<Map<string, Ranks>> {
-  const ranks = new Map<string, Ranks>()
-  for (const label of labels) {
-    const answers = await ask<Prompt & { rank: number | null }>(
-      dir,
-      `SELECT dataset, prompt_id, rank FROM evaluations WHERE model = $label
-       UNION ALL SELECT dataset, prompt_id, NULL FROM unusable WHERE model = $label`,
+  return stored(dir, async (ask) => {
+    const ranks = new Map<string, Ranks>()
+    for (const label of labels) {
+      const answers = await ask<Prompt & { rank: number | null }>(
+        `SELECT dataset, prompt_id, rank FROM evaluations WHERE model = $label
+         UNION ALL SELECT dataset, prompt_id, NULL FROM unusable WHERE model = $label`,
+        label,
+      )
+      const own = new Map<string, Map<string, number>>()
+      for (const { dataset, prompt_id, rank } of answers) {
+        const of = own.get(dataset) ?? new Map<string, number>()
+        own.set(dataset, of.set(prompt_id, rank ?? Number.NaN))
+      }
+      const complete = [...facts].every(([dataset, all]) => all.every(({ id }) => own.get(dataset)?.has(id)))
+      if (complete) ranks.set(label, own)
+    }
+    return ranks
+  })
+}
+
+/** What is stored of a model's curves, and how its prompts look. */
+export interface StoredWork {
+  /** `promptKey curveKey` of each curve of each prompt. */
+  readonly curves: ReadonlySet<string>
+  /** How many tokens each prompt has in the model's eyes, and where its subject is. */
+  readonly places: ReadonlyMap<string, Place>
+}
+
+export async function storedWork(dir: string, label: string): Promise<StoredWork> {
+  return stored(dir, async (ask) => {
+    const curves = await ask<Prompt & Curve>(
+      'SELECT dataset, prompt_id, "window", source, target, features FROM curves WHERE model = $label',
       label,
     )
-    const own = new Map<string, Map<string, number>>()
-    for (const { dataset, prompt_id, rank } of answers) {
-      const of = own.get(dataset) ?? new Map<string, number>()
-      own.set(dataset, of.set(prompt_id, rank ?? Number.NaN))
+    const places = await ask<Prompt & Place>(
+      'SELECT dataset, prompt_id, len(tokens) AS length, subject_tokens AS subject FROM evaluations WHERE model = $label',
+      label,
+    )
+    return {
+      curves: new Set(curves.map((row) => `${keyOf(row)} ${curveKey(row)}`)),
+      places: new Map(places.map((row) => [keyOf(row), row])),
     }
-    const complete = [...facts].every(([dataset, all]) => all.every(({ id }) => own.get(dataset)?.has(id)))
-    if (complete) ranks.set(label, own)
-  }
-  return ranks
-}
-
-/** How many tokens each prompt has in a model's eyes, and where its subject is. */
-export async function storedPlaces(dir: string, label: string): Promise<Map<string, Place>> {
-  const rows = await ask<Prompt & { length: number; subject: number[] }>(
-    dir,
-    'SELECT dataset, prompt_id, len(tokens) AS length, subject_tokens AS subject FROM evaluations WHERE model = $label',
-    label,
-  )
-  return new Map(rows.map((row) => [keyOf(row), { length: row.length, subject: row.subject }]))
-}
-
-/** What is stored of a model: `promptKey curveKey` of each curve of each prompt. */
-export async function storedCurveKeys(dir: string, label: string): Promise<Set<string>> {
-  const rows = await ask<Prompt & Curve>(
-    dir,
-    'SELECT dataset, prompt_id, "window", source, target, features FROM curves WHERE model = $label',
-    label,
-  )
-  return new Set(rows.map((row) => `${keyOf(row)} ${curveKey(row)}`))
+  })
 }

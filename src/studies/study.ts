@@ -194,7 +194,6 @@ export const studySchema = z.strictObject({
 })
 export type Study = z.infer<typeof studySchema>
 export type StudyModel = Study['models'][number]
-export type StudyData = Study['data'][number]
 export type PromptSet = z.infer<typeof promptSet>
 
 /**

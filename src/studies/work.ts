@@ -1,7 +1,6 @@
 /** What a study computes for a model, prompt by prompt: curves and heatmaps, what of it is missing, and in which units. */
 import { createHash } from 'node:crypto'
 import { flowKnockouts, paperFlows, parseFlow, relativeChange } from '../experiments/info-flow.js'
-import type { Prediction } from '../knockout/head.js'
 import { defaultWindow, type Knockout, windowLayers, windowStarts } from '../knockout/knockout.js'
 import { planSweep } from '../knockout/plan.js'
 import { layerRows } from '../knockout/sweep.js'
@@ -157,15 +156,11 @@ export function knockoutRows(
         prob: knocked.prob,
         rank: knocked.rank,
         top_token: knocked.top,
-        hit: isHit(knocked),
+        hit: knocked.rank === 1,
         relative_change: relativeChange(base, knocked),
       }
     }),
   )
-}
-
-function isHit({ rank }: Prediction): boolean {
-  return rank === 1
 }
 
 /** Floating point operations of a unit, at least: half a minute of a laptop's processor. */
