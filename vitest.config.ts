@@ -19,7 +19,7 @@ const PRODUCT = [
 ]
 
 /** Minutes, for what is worth them: run by `npm run test:slow` and by CI. */
-const SLOW = ['test/studies/kill.test.ts']
+const SLOW = ['test/studies/kill.test.ts', 'test/runtime/webgpu.test.ts']
 
 export default defineConfig({
   test: {

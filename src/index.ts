@@ -66,4 +66,5 @@ export {
   pairedDifference,
 } from './results/statistics.js'
 export { nodeRuntime } from './runtime/node.js'
+export { type DeviceOptions, openRuntime } from './runtime/open-runtime.js'
 export type { Runtime } from './runtime/runtime.js'

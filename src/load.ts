@@ -17,18 +17,16 @@ import {
 import { InputError, show } from './errors.js'
 import { Model } from './model.js'
 import { checkConfig } from './models/registry.js'
-import { nodeRuntime } from './runtime/node.js'
+import { type DeviceOptions, openRuntime } from './runtime/open-runtime.js'
 
 export interface OpenOptions extends HubOptions {
   /** Take the tokenizer from elsewhere: a folder, a tokenizer.json, or a model's id on the Hub. */
   readonly tokenizer?: string
 }
 
-export interface LoadOptions extends OpenOptions {
+export interface LoadOptions extends OpenOptions, DeviceOptions {
   /** Bytes that weights and rows may take; default half of the free memory. */
   readonly memory?: number
-  /** Threads of a matrix product; default all processors available to the process. */
-  readonly threads?: number
 }
 
 /**
@@ -116,20 +114,21 @@ function isPath(name: string): boolean {
 
 /**
  * Load a model: `const model = await loadModel('state-spaces/mamba-130m-hf')`. Close it when done.
- * @throws InputError when there is no such model, its checkpoint cannot be used, or the memory is too small
+ * @throws InputError when there is no such model or device, its checkpoint cannot be used, or the memory is too small
  */
 export async function loadModel(name: string, options: LoadOptions = {}): Promise<Model> {
-  const { memory, threads, ...openOptions } = options
+  const { memory, threads, device, dtype, tf32, ...openOptions } = options
   if (memory !== undefined && !(memory > 0)) {
     throw new InputError(
       `memory: must be a number of bytes above 0, got ${memory}; leave it out for the default`,
     )
   }
-  const runtime = nodeRuntime({ threads })
+  const runtime = await openRuntime({ threads, device, dtype, tf32 }, options.onNote)
   const checkpoint = await openNamed(name, openOptions)
   try {
-    return Model.open(checkpoint, runtime, memory)
+    return Model.open(checkpoint, runtime, memory, true)
   } catch (error) {
+    await runtime.close?.()
     await checkpoint.close()
     throw error
   }

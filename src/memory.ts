@@ -2,36 +2,66 @@
 import { InputError } from './errors.js'
 import { batchBytes } from './knockout/plan.js'
 import type { ModelCosts, ModelSpec } from './models/architecture.js'
+import type { WeightForm } from './onnx/graph.js'
+import type { Runtime } from './runtime/runtime.js'
 
-/** Share of the memory, less what loading takes, that loaded layers may have; the rest is for rows. */
+type Sizes = Pick<ModelSpec, 'nLayers' | 'costs'>
+
+/** Share of the memory, less what the part that is used takes, that loaded layers may have; the rest is for rows. */
 const WEIGHTS_SHARE = 0.5
-/** While a layer is loaded its weights are there as read, in ONNX Runtime and packed for its matrix products. */
-const LOADING_COPIES = 3
+/**
+ * Copies of a part's weights while it is loaded and used: given at every run they lie where they were read; as constants
+ * they are there as read, in ONNX Runtime, and packed for its matrix products.
+ */
+const COPIES: Readonly<Record<WeightForm, number>> = { inputs: 1, constants: 3 }
 /** Shares of the memory for rows: of a batch, and of the head's logits. A batch's rows are there twice. */
 const ROWS_SHARE = 0.5
+/** Batches on their way at the same time, for each lane: while one is computed another is handed over. */
+export const BATCHES_PER_LANE = 2
 /** Tokens of a prompt that fits in the least memory. */
 const SHORT_PROMPT = 16
+/** Runs and kept sets of a batch that is worth a lane of its own, beside a short prompt. */
+const LANE_RUNS = 64
+const LANE_SETS = 8
 
-/** Bytes that loading the largest part of a model takes. */
-function loadingBytes({ layerBytes, headPartBytes }: ModelCosts): number {
-  return LOADING_COPIES * Math.max(layerBytes, headPartBytes)
+/**
+ * Bytes of weights up to which a model is packed. Packing makes matrix products 5 to 15 % faster; it takes another 5 to
+ * 15 ns a value at loading, on one thread. A packed product adds its terms in another order: whether it is one must not
+ * depend on memory or on what was asked before, or a study that is resumed would differ in its last bits.
+ */
+const PACKED_BYTES = 2e9
+
+/** How a model's weights are given to the sessions of a runtime. */
+export function weightForm(
+  { nLayers, costs }: Sizes,
+  { weights = 'constants' }: Pick<Runtime, 'weights'> = { weights: 'inputs' },
+): WeightForm {
+  return nLayers * costs.layerBytes + costs.headBytes <= PACKED_BYTES ? 'constants' : weights
+}
+
+/** Bytes of a model's largest part while it is loaded and used. */
+function partBytes({ layerBytes, headPartBytes }: ModelCosts, form: WeightForm): number {
+  return COPIES[form] * Math.max(layerBytes, headPartBytes)
 }
 
 /** Bytes of all that can stay loaded: the layers of both kinds and the head. */
-function allBytes({ nLayers, costs }: Pick<ModelSpec, 'nLayers' | 'costs'>): number {
+function allBytes({ nLayers, costs }: Sizes): number {
   return 2 * nLayers * costs.layerBytes + costs.headBytes
 }
 
 /** The least memory that a model runs in, in bytes: its layers are loaded in turn, prompts are short, runs few. */
-export function leastMemory(costs: ModelCosts): number {
+export function leastMemory(spec: Sizes, form = weightForm(spec)): number {
+  const { costs } = spec
   const batch = batchBytes(costs, SHORT_PROMPT, 1, [{ runs: [0], sets: [0, 1] }])
-  return loadingBytes(costs) + batch / ROWS_SHARE / (1 - WEIGHTS_SHARE)
+  return partBytes(costs, form) + batch / ROWS_SHARE / (1 - WEIGHTS_SHARE)
 }
 
 /** The shares of weights and rows. */
 export interface MemoryShares {
-  /** Bytes that loaded layers and the head may take. */
+  /** Bytes that layers and head which stay loaded may take. */
   readonly weights: number
+  /** Parts that do not stay and may be there at the same time: those that are used, and one that is loaded ahead. */
+  readonly passing: number
   /** Bytes that a batch may need inside a layer. */
   readonly batch: number
   /** Bytes that logits may take. */
@@ -40,18 +70,38 @@ export interface MemoryShares {
   readonly waiting: number
 }
 
-/** @param memory bytes, at least `leastMemory` */
-export function shareMemory(spec: Pick<ModelSpec, 'nLayers' | 'costs'>, memory: number): MemoryShares {
-  const rest = memory - loadingBytes(spec.costs)
-  const weights = Math.min(allBytes(spec), WEIGHTS_SHARE * rest)
-  const rows = rest - weights
-  return { weights, batch: ROWS_SHARE * rows, logits: ROWS_SHARE * rows, waiting: rows / 4 }
+/**
+ * The least memory holds one part that does not stay; with more memory another is loaded ahead; with more still each lane
+ * has one, if there is room for batches in all of them. Those parts come off the share of loaded layers, so that more
+ * memory never makes less room for rows.
+ * @param memory bytes, at least `leastMemory`
+ */
+export function shareMemory(
+  { nLayers, costs }: Sizes,
+  memory: number,
+  lanes: number,
+  form: WeightForm,
+): MemoryShares {
+  const rest = memory - partBytes(costs, form)
+  const all = allBytes({ nLayers, costs })
+  const share = Math.min(all, WEIGHTS_SHARE * rest)
+  const another = partBytes(costs, 'inputs')
+  const rows = rest - share
+  const batch = ROWS_SHARE * rows
+  const laneBatch = batchBytes(costs, SHORT_PROMPT, 1, [
+    { runs: new Array(LANE_RUNS), sets: new Array(LANE_SETS) },
+  ])
+  const useful = batch >= BATCHES_PER_LANE * lanes * laneBatch ? lanes : 1
+  const passing = 1 + Math.min(useful, Math.floor(share / another))
+  const resident = nLayers * costs.layerBytes + costs.headBytes <= share
+  const weights = resident ? share : share - (passing - 1) * another
+  return { weights, passing, batch, logits: (ROWS_SHARE * rows) / lanes, waiting: rows / 4 }
 }
 
 /** The memory that a batch of `bytes` bytes needs. */
-export function memoryForBatch(spec: Pick<ModelSpec, 'nLayers' | 'costs'>, bytes: number): number {
+export function memoryForBatch(spec: Sizes, bytes: number, form: WeightForm): number {
   const rows = bytes / ROWS_SHARE
-  return loadingBytes(spec.costs) + Math.min(allBytes(spec) + rows, rows / (1 - WEIGHTS_SHARE))
+  return partBytes(spec.costs, form) + Math.min(allBytes(spec) + rows, rows / (1 - WEIGHTS_SHARE))
 }
 
 /** `742 MB`, `1.5 MB`, `12 kB`: to three digits, up or down. */

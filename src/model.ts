@@ -4,12 +4,21 @@ import { InputError } from './errors.js'
 import { type Trace, type TraceOptions, trace } from './experiments/trace.js'
 import type { Prediction } from './knockout/head.js'
 import { checkKnockout, type Knockout } from './knockout/knockout.js'
-import { type Batch, batchBytes, type Plan, planSweep } from './knockout/plan.js'
+import { batchRows, planForLanes } from './knockout/lanes.js'
+import { type Batch, batchBytes, type Plan } from './knockout/plan.js'
 import { ModelSessions } from './knockout/sessions.js'
 import { layerRows, sweepBatches } from './knockout/sweep.js'
-import { leastMemory, type MemoryShares, memoryForBatch, shareMemory, tooLittle } from './memory.js'
+import {
+  leastMemory,
+  type MemoryShares,
+  memoryForBatch,
+  shareMemory,
+  tooLittle,
+  weightForm,
+} from './memory.js'
 import type { ModelSpec } from './models/architecture.js'
 import { openModel } from './models/registry.js'
+import { Supply } from './parallel.js'
 import { Tokenizer } from './prompts/tokenizer.js'
 import type { Runtime } from './runtime/runtime.js'
 
@@ -43,10 +52,14 @@ export interface SweepSettings {
   readonly signal?: AbortSignal
 }
 
-/** Rows of a batch: enough that the matrix products are near their best speed (bench/sweep.ts). */
-export const BATCH_ROWS = 512
-/** Rows that the head handles at once. */
+/** Rows of a batch on a CPU: enough that the matrix products are near their best speed (bench/sweep.ts). */
+export const BATCH_ROWS = 320
+/** Rows of runs per token of a long prompt: its baseline is a ninth of a full batch (bench/growth.ts). */
+export const RUN_ROWS_PER_TOKEN = 8
+/** Rows that the head handles at once on a CPU. */
 const HEAD_ROWS = 96
+/** Tensors as large as the largest that are counted in what a batch needs, at least (`ActivationCosts`). */
+const LIKE_LARGEST = 3
 /** Logits of a part of the head that are alive at once, per row. */
 const HEAD_TEMPORARIES = 2
 export class Model {
@@ -55,6 +68,7 @@ export class Model {
   readonly #sessions: ModelSessions
   readonly #shares: MemoryShares
   readonly #headRows: number
+  readonly #rowMemory: Supply
   #tokenizer: Promise<Tokenizer> | undefined
   #lastSweep: Promise<unknown> = Promise.resolve()
 
@@ -64,25 +78,35 @@ export class Model {
     readonly checkpoint: Checkpoint,
     /** Bytes that weights and rows may take. */
     readonly memory: number,
+    private readonly ownsRuntime: boolean,
   ) {
     const { costs } = spec
     this.name = spec.name
-    this.#shares = shareMemory(spec, memory)
-    this.#sessions = new ModelSessions(spec, runtime, this.#shares.weights)
+    this.#shares = shareMemory(spec, memory, runtime.lanes, weightForm(spec, runtime))
+    const { weights, passing, batch } = this.#shares
+    this.#sessions = new ModelSessions(spec, runtime, weights, passing, weightForm(spec, runtime))
+    this.#rowMemory = new Supply(batch)
     const logitBytes = (HEAD_TEMPORARIES * costs.headPartBytes) / spec.dModel
-    this.#headRows = Math.max(1, Math.min(HEAD_ROWS, Math.floor(this.#shares.logits / logitBytes)))
+    const headRows = runtime.gpu?.headRows ?? HEAD_ROWS
+    this.#headRows = Math.max(1, Math.min(headRows, Math.floor(this.#shares.logits / logitBytes)))
   }
 
   /**
    * Open a checkpoint on a runtime.
    * @param memory bytes that weights and rows may take; default half of what is free
+   * @param ownsRuntime whether the runtime is closed with the model
    * @throws InputError when the checkpoint is not one of a known architecture, or the memory holds not even one layer
    */
-  static open(checkpoint: Checkpoint, runtime: Runtime, memory = runtime.freeMemory() / 2): Model {
-    const spec = openModel(checkpoint)
-    const least = leastMemory(spec.costs)
+  static open(
+    checkpoint: Checkpoint,
+    runtime: Runtime,
+    memory = runtime.freeMemory() / 2,
+    ownsRuntime = false,
+  ): Model {
+    const spec = openModel(checkpoint, runtime.gpu?.target)
+    const least = leastMemory(spec, weightForm(spec, runtime))
     if (memory < least) throw tooLittle(`to load ${checkpoint.name}, at least`, least, memory)
-    return new Model(spec, runtime, checkpoint, memory)
+    return new Model(spec, runtime, checkpoint, memory, ownsRuntime)
   }
 
   /** Whether all weights stay loaded; otherwise layers are loaded in turn, anew in every pass. */
@@ -132,15 +156,20 @@ export class Model {
   /** The plan for `prompts`, which have passed `check`. */
   plan(prompts: readonly KnockoutPrompt[]): Plan {
     const limit = this.#shares.batch
-    const plan = planSweep(prompts, this.spec.costs, { rows: BATCH_ROWS, bytes: limit })
     const { costs } = this.spec
+    const { lanes, gpu } = this.runtime
+    const tensors = LIKE_LARGEST * (gpu?.tensorBytes ?? Number.POSITIVE_INFINITY)
+    const bytes = Math.min(limit / this.#sessions.atOnce, tensors)
+    const limits = { runRowsPerToken: RUN_ROWS_PER_TOKEN, bytes }
+    const rows = gpu?.batchRows ?? BATCH_ROWS
+    const plan = planForLanes(prompts, costs, { ...limits, rows }, lanes)
     const needs = plan.batches.map((batch) => ({
       tokens: batch.tokens,
       bytes: batchBytes(costs, batch.tokens, batch.suffix, batch.prompts),
     }))
     const most = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a), { tokens: 0, bytes: 0 })
     if (most.bytes > limit) {
-      const need = memoryForBatch(this.spec, most.bytes)
+      const need = memoryForBatch(this.spec, most.bytes, weightForm(this.spec, this.runtime))
       throw tooLittle(`for a prompt of ${most.tokens} tokens`, need, this.memory)
     }
     return plan
@@ -185,6 +214,7 @@ export class Model {
         probs: settings.probs ?? false,
         topK: settings.topK,
         headRows: this.#headRows,
+        rowMemory: this.#rowMemory,
         signal: settings.signal,
         onProgress: (rows) => {
           done += rows
@@ -207,16 +237,15 @@ export class Model {
   }
 
   /**
-   * Batches that move through the layers together. While every layer stays loaded one at a time is best; when layers
-   * are loaded in turn, as many as their rows fit share each load.
+   * Batches of one kind that go through the layers together; when layers are loaded in turn, as many as their rows fit
+   * share each load.
    */
   *#groups(batches: readonly Batch[]): Generator<Batch[]> {
-    const limit = this.#sessions.resident ? 0 : this.#shares.waiting
+    const limit = this.#sessions.resident ? Number.POSITIVE_INFINITY : this.#shares.waiting
     let group: Batch[] = []
     let bytes = 0
     for (const batch of batches) {
-      const runs = batch.prompts.reduce((sum, p) => sum + p.runs.length, 0)
-      const own = 4 * this.spec.dModel * (batch.prompts.length * batch.tokens + runs * batch.suffix)
+      const own = 4 * this.spec.dModel * batchRows(batch)
       if (group.length > 0 && (bytes + own > limit || group[0]!.kind !== batch.kind)) {
         yield group
         group = []
@@ -239,7 +268,11 @@ export class Model {
   /** Free the model's memory and files, after the sweeps that are under way. */
   async close(): Promise<void> {
     await this.#lastSweep
-    await this.#sessions.release()
-    await this.checkpoint.close()
+    try {
+      await this.#sessions.release()
+    } finally {
+      if (this.ownsRuntime) await this.runtime.close?.()
+      await this.checkpoint.close()
+    }
   }
 }

@@ -102,9 +102,10 @@ describe('--memory', () => {
       config: { ...config, nLayers: N_LAYERS },
       tensors: new Map(layers.flat()),
     })
-    const prompts = Array.from({ length: 12 }, (_, p) => ({
-      ids: [p, 3, 14, 5, 1],
-      answer: p,
+    // More rows than a batch has.
+    const prompts = Array.from({ length: 40 }, (_, p) => ({
+      ids: [p % 16, 3, 14, 5, 1],
+      answer: p % 16,
       knockouts: [0, 1, 2, 3].map((source) => ({
         layers: windowLayers(source, 9),
         sources: [source],
@@ -128,7 +129,7 @@ describe('--memory', () => {
     const resident = Model.open(checkpoint, runtime, 1024 * MIB)
     const wanted = await resident.knockout(mixed)
     await resident.close()
-    const streamed = Model.open(checkpoint, counting, 31 * MIB)
+    const streamed = Model.open(checkpoint, counting, 18 * MIB)
     expect(streamed.plan(prompts).batches.length).toBeGreaterThan(1)
     const results = await streamed.knockout(prompts)
     expect(created).toBe(N_LAYERS + 2) // with the final norm and the unembedding

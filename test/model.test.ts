@@ -179,3 +179,58 @@ describe('Model.knockout', () => {
     expect(inputError(() => model.check(bad, 'prompt 1'))).toBe(message)
   })
 })
+
+describe('Model.plan', () => {
+  const lanes = (count: number): Model =>
+    Model.open(referenceCheckpoint(REFERENCE), { ...runtime, lanes: count }, 1e9)
+  /** A prompt of 100 tokens with so many runs of its last token. */
+  const long = (runs: number): KnockoutPrompt => ({
+    ids: new Array<number>(100).fill(1),
+    knockouts: Array.from({ length: runs }, (_, i) => ({
+      layers: [Math.floor(i / 99)],
+      sources: [i % 99],
+      targets: [99],
+      features: 'all' as const,
+    })),
+  })
+  const runsPerBatch = (model: Model, prompt: KnockoutPrompt): number[] =>
+    model.plan([prompt]).batches.map(({ prompts: [{ runs }] }) => runs.length)
+
+  it('gives every lane a part of the runs of one long prompt, but not for a few runs', () => {
+    const [one, two, four] = [1, 2, 4].map(lanes)
+    expect(runsPerBatch(one, long(201))).toEqual([201])
+    expect(runsPerBatch(two, long(201))).toEqual([100, 101])
+    expect(runsPerBatch(four, long(201))).toEqual([50, 50, 50, 51])
+    // A quarter as many rows of runs as of the baseline, and each part has the whole baseline.
+    expect(runsPerBatch(four, long(60))).toEqual([20, 20, 20])
+    expect(runsPerBatch(four, long(25))).toEqual([25])
+  })
+
+  it('shares runs of suffixes, too: they go through after those of the last token', () => {
+    const { ids, knockouts } = long(90)
+    const suffixes = knockouts.slice(0, 10).map((knockout) => ({ ...knockout, targets: [50, 99] }))
+    const prompt = {
+      ids,
+      knockouts: [...knockouts.slice(10), ...suffixes.filter(({ sources: [s] }) => s < 50)],
+    }
+    const batches = (model: Model): unknown[] =>
+      model.plan([prompt]).batches.map(({ kind, prompts: [{ runs }] }) => [kind, runs.length])
+    expect(batches(lanes(1))).toEqual([
+      ['last', 80],
+      ['suffix', 10],
+    ])
+    expect(batches(lanes(2)).slice(-2)).toEqual([
+      ['suffix', 5],
+      ['suffix', 5],
+    ])
+  })
+
+  it('makes batches of a few prompts as large as each other', () => {
+    // 4 prompts of 100 rows: 3 fit a batch.
+    const prompts = new Array<KnockoutPrompt>(4).fill(long(0))
+    const sizes = (model: Model): number[] => model.plan(prompts).batches.map((batch) => batch.prompts.length)
+    expect(sizes(lanes(1))).toEqual([3, 1])
+    expect(sizes(lanes(2))).toEqual([2, 2])
+    expect(sizes(lanes(3))).toEqual([1, 1, 1, 1])
+  })
+})

@@ -1,11 +1,9 @@
 import { FLOAT_BYTES, type FloatDtype, toFloat32 } from './dtype.js'
 import type { ByteSource } from './source.js'
 
-/** Half-precision values are read and widened so many bytes at a time. */
-const CHUNK_BYTES = 2 ** 20
-
 /**
- * `count` values from byte `begin` on as float32, without a second copy of them on the way.
+ * `count` values from byte `begin` on as float32, without a second copy of them on the way: half-precision values are
+ * read into the second half of their memory and widened in place. One read, so that it goes on while the program is busy.
  *
  * @param into memory for the values; else new memory is taken.
  * @throws InputError when the bytes cannot be read.
@@ -24,13 +22,12 @@ export async function readFloats(
     if (got.buffer !== bytes.buffer) bytes.set(got)
     return out
   }
-  const size = FLOAT_BYTES[dtype]
-  const most = CHUNK_BYTES / size
-  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, count * size))
-  for (let done = 0; done < count; done += most) {
-    const some = Math.min(most, count - done)
-    const bytes = await source.read(begin + done * size, some * size, chunk.subarray(0, some * size))
-    toFloat32(dtype, bytes, out.subarray(done, done + some))
-  }
-  return out
+  const raw = new Uint8Array(
+    out.buffer,
+    out.byteOffset + FLOAT_BYTES[dtype] * count,
+    FLOAT_BYTES[dtype] * count,
+  )
+  const bytes = await source.read(begin, raw.length, raw)
+  // From the first value on: what is written never reaches a value that is yet to be read.
+  return toFloat32(dtype, bytes, out)
 }

@@ -10,6 +10,7 @@ import type { Model } from '../model.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
 import { ROLES } from '../prompts/roles.js'
 import { checkWritable, writeWhole } from '../results/whole-file.js'
+import { DEVICES, type DeviceOptions, DTYPES } from '../runtime/open-runtime.js'
 import { withDownloads } from './progress.js'
 import { note } from './terminal.js'
 
@@ -92,6 +93,9 @@ export interface ModelOptions {
   readonly offline?: true
   readonly memory?: number
   readonly threads?: number
+  readonly device?: DeviceOptions['device']
+  readonly dtype?: DeviceOptions['dtype']
+  readonly tf32?: true
 }
 
 /** --revision, --offline: of models on the Hub */
@@ -101,7 +105,7 @@ export function withHubOptions(command: Command): Command {
     .option('--offline', 'make no request: use models in the cache alone, as HF_HUB_OFFLINE=1 does')
 }
 
-/** --memory, --threads */
+/** --memory, --threads, --device, --dtype, --tf32 */
 export function withThreadOptions(command: Command): Command {
   return command
     .addOption(
@@ -115,9 +119,16 @@ export function withThreadOptions(command: Command): Command {
         wholeNumber('--threads', 1, MOST_THREADS),
       ),
     )
+    .addOption(choice('--device <name>', 'what computes', DEVICES).default('cpu'))
+    .addOption(
+      choice('--dtype <type>', 'of weights and matrix products; float16 on GPUs alone', DTYPES).default(
+        'float32',
+      ),
+    )
+    .option('--tf32', 'matrix products on CUDA in TF32: faster, to 10 bits')
 }
 
-/** --model, --revision, --offline, --tokenizer, --memory, --threads */
+/** --model, --revision, --offline, --tokenizer, and those of `withThreadOptions` */
 export function withModelOptions(command: Command): Command {
   command.option(
     '-m, --model <name>',
@@ -185,9 +196,9 @@ export function onNote(text: string): void {
 
 /** Use a model and close it. */
 export async function withModel<T>(options: ModelOptions, use: (model: Model) => Promise<T>): Promise<T> {
-  const { model: name, revision, tokenizer, offline, memory, threads } = options
+  const { model: name, revision, tokenizer, offline, memory, threads, device, dtype, tf32 } = options
   return withDownloads(async (onProgress) => {
-    const load = { revision, tokenizer, offline, memory, threads, onProgress, onNote }
+    const load = { revision, tokenizer, offline, memory, threads, device, dtype, tf32, onProgress, onNote }
     const model = await loadModel(name, load)
     if (!model.resident) {
       onNote(`${model.name} does not fit in the memory whole: its layers are loaded in turn, which is slower`)

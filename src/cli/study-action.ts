@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { InputError, show } from '../errors.js'
 import { visibleText, wrap } from '../figures/text.js'
 import { systemReason } from '../results/whole-file.js'
-import { nodeRuntime } from '../runtime/node.js'
+import { type DeviceOptions, openRuntime } from '../runtime/open-runtime.js'
 import { BYTES_PER_ROW, type Estimate, estimateStudy } from '../studies/estimate.js'
 import { finishStudy } from '../studies/finish.js'
 import { STUDY_PRESETS } from '../studies/names.js'
@@ -28,6 +28,9 @@ export interface StudyCommandOptions {
   readonly offline?: true
   readonly memory?: number
   readonly threads?: number
+  readonly device?: DeviceOptions['device']
+  readonly dtype?: DeviceOptions['dtype']
+  readonly tf32?: true
   readonly dryRun?: true
   readonly restart?: true
   readonly json?: true
@@ -67,7 +70,7 @@ async function studyJson(name: string): Promise<unknown> {
 async function runAndFinish(name: string, options: StudyCommandOptions): Promise<void> {
   const study = studyPreset(name) === undefined ? parseStudy(await studyJson(name), name) : presetStudy(name)
   if (options.dryRun) return dryRun(study, options)
-  const { out = join('runs', study.name), models, memory, threads, offline } = options
+  const { out = join('runs', study.name), models, memory, threads, device, dtype, tf32, offline } = options
   if (options.restart) {
     // Before anything is moved: what cannot be computed anyway is no reason to begin anew.
     chooseModels(study, models)
@@ -83,7 +86,7 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
   try {
     const common = { out, models, onNote, signal: stop.signal, progress: withShare }
     const outcome = await withDownloads((onProgress) =>
-      runStudy(study, { ...common, memory, threads, offline, onProgress }),
+      runStudy(study, { ...common, memory, threads, device, dtype, tf32, offline, onProgress }),
     )
     const finished = await withShare('figures', (onProgress) =>
       finishStudy(study, out, { onProgress, onNote, signal: stop.signal }),
@@ -124,10 +127,13 @@ const EXIT_SOME_FAILED = 1
 /** As shells count it: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
 
-async function dryRun(study: Study, { models, threads, offline, json }: StudyCommandOptions): Promise<void> {
+async function dryRun(
+  study: Study,
+  { models, threads, device, dtype, tf32, offline, json }: StudyCommandOptions,
+): Promise<void> {
   const facts = await withDownloads((onProgress) => readFactsOf(study, { offline, onProgress, onNote }))
   checkSets(study, { facts })
-  const runtime = nodeRuntime({ threads })
+  const runtime = await openRuntime({ threads, device, dtype, tf32 }, onNote)
   const estimates = await estimateStudy(study, chooseModels(study, models), facts, runtime)
   for (const { model, layers, tooWide } of estimates) {
     if (tooWide.length > 0)

@@ -3,8 +3,8 @@ import { Tensor } from 'onnxruntime-common'
 import { InputError } from '../errors.js'
 import type { ModelSpec } from '../models/architecture.js'
 import { combine, type PartTop, type TokenProb, topTokens } from '../models/head.js'
-import type { Session, Tensors } from '../runtime/runtime.js'
-import type { ModelSessions } from './sessions.js'
+import { freeTensors, type Session, type Tensors } from '../runtime/runtime.js'
+import type { Pass } from './sessions.js'
 
 /** What a model says at a prompt's last position. */
 export interface Prediction {
@@ -59,29 +59,27 @@ interface Piece {
 }
 
 /**
- * The answers to the questions of each batch; each part of the unembedding is needed once.
+ * The answers to the questions of a batch.
  * @throws InputError when a logit is not a number; the signal's reason when aborted
  */
 export async function askHead(
   spec: ModelSpec,
-  sessions: ModelSessions,
-  batches: readonly Arrived[],
+  pass: Pass,
+  batch: Arrived,
   options: HeadOptions,
-): Promise<Prediction[][]> {
+): Promise<Prediction[]> {
   const { topK = 0 } = options
   const fetches = [
     'summary',
     ...(topK > 0 ? ['topLogits', 'topTokens'] : []),
     ...(options.probs ? ['logits'] : []),
   ]
-  const pieces: Piece[][] = []
-  await sessions.withFinalNorm(async (session) => {
-    for (const batch of batches) pieces.push(await norm(spec, session, batch, options.headRows))
-  })
-  for (const part of spec.headParts) {
+  const pieces = await pass.withFinalNorm((session) => norm(spec, session, batch, options.headRows))
+  freeTensors(batch.base, batch.runs)
+  for (const [p, part] of spec.headParts.entries()) {
     const k = Math.min(topK, part.count)
-    await sessions.withHeadPart(part, async (session) => {
-      for (const piece of pieces.flat()) {
+    await pass.withHeadPart(p, async (session) => {
+      for (const piece of pieces) {
         options.signal?.throwIfAborted()
         const answer = Int32Array.from(piece.questions, (question) => {
           const token = (question.answer ?? 0) - part.first
@@ -90,7 +88,7 @@ export async function askHead(
         const feeds = {
           ...piece.normed,
           answer: new Tensor('int32', answer, [answer.length, 1]),
-          k: new Tensor('int64', BigInt64Array.of(BigInt(k)), [1]),
+          ...(k > 0 && { k: new Tensor('int64', BigInt64Array.of(BigInt(k)), [1]) }),
         }
         const out = await session.run(feeds, fetches)
         piece.summaries.push(out.summary!.data as Float32Array)
@@ -102,7 +100,8 @@ export async function askHead(
       }
     })
   }
-  return pieces.map((own) => own.flatMap((piece) => predictions(spec, piece, options)))
+  for (const { normed } of pieces) freeTensors(...Object.values(normed))
+  return pieces.flatMap((piece) => predictions(spec, piece, options))
 }
 
 /** The final norm of a batch's rows, in pieces. */

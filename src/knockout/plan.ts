@@ -73,10 +73,15 @@ export interface Batch {
 
 export interface PlanLimits {
   /**
-   * Rows, of prompts and runs, that a batch should have. A batch of one prompt may have more: half as many rows of runs
-   * beside those of a long prompt, as each part of its runs needs the whole baseline; and one run in any case.
+   * Rows, of prompts and runs, that a batch should have. A batch of one prompt may have more: `runRowsPerToken`, and
+   * one run in any case.
    */
   readonly rows: number
+  /**
+   * Rows of runs that a batch of one prompt may have for each of its tokens: every part of its runs needs the whole
+   * baseline, which so is a small share of a long prompt's rows.
+   */
+  readonly runRowsPerToken: number
   /** Bytes that a batch may need inside a layer. */
   readonly bytes: number
 }
@@ -101,9 +106,17 @@ export function runOf(prompt: number, length: number, knockout: Knockout): Run |
   const targets = sorted(knockout.targets).filter((target) => target >= firstSource)
   const layers = sorted(knockout.layers)
   if (targets.length === 0 || layers.length === 0) return undefined
-  const sources = new Set(knockout.sources.filter((source) => source <= targets.at(-1)!))
   const start = targets[0]!
-  const flag = (yes: boolean): number => (yes ? 1 : 0)
+  const suffix = length - start
+  // Filled and then changed: a heatmap has thousands of runs, a long prompt hundreds of tokens.
+  const keep = new Array<number>(start).fill(1)
+  const suffixKeep = new Array<number>(suffix).fill(1)
+  const suffixTarget = new Array<number>(suffix).fill(0)
+  for (const source of knockout.sources) {
+    if (source < start) keep[source] = 0
+    else if (source <= targets.at(-1)!) suffixKeep[source - start] = 0
+  }
+  for (const target of targets) suffixTarget[target - start] = 1
   return {
     prompt,
     answers: [],
@@ -111,14 +124,21 @@ export function runOf(prompt: number, length: number, knockout: Knockout): Run |
     firstLayer: layers[0]!,
     start,
     features: knockout.features,
-    keep: Array.from({ length: start }, (_, i) => flag(!sources.has(i))),
-    suffixKeep: Array.from({ length: length - start }, (_, i) => flag(!sources.has(start + i))),
-    suffixTarget: Array.from({ length: length - start }, (_, i) => flag(targets.includes(start + i))),
+    keep,
+    suffixKeep,
+    suffixTarget,
   }
 }
 
-function runKey(run: Run): string {
-  return `${Array.from(run.layers)}|${run.start}|${run.features}|${run.keep.join('')}|${run.suffixKeep.join('')}|${run.suffixTarget.join('')}`
+/** 0s and 1s in few letters: the first, and where they change. */
+function flagsKey(flags: readonly number[]): string {
+  let key = `${flags[0]}`
+  for (let i = 1; i < flags.length; i++) if (flags[i] !== flags[i - 1]) key += ` ${i}`
+  return key
+}
+
+function runKey({ layers, start, suffixKeep, suffixTarget, ...set }: Run): string {
+  return [Array.from(layers), start, setKey(set), flagsKey(suffixKeep), flagsKey(suffixTarget)].join('|')
 }
 
 /** The distinct runs of a prompt, and the knockouts that need none. */
@@ -156,7 +176,12 @@ function keptSets(start: number, runs: readonly Run[]): { sets: KeptSet[]; runSe
 }
 
 function setKey(set: KeptSet): string {
-  return `${set.features}|${set.keep.join('')}`
+  return `${set.features}|${flagsKey(set.keep)}`
+}
+
+/** Tokens that may come before a suffix; layers look at no fewer than one, which may be cut (see `LayerRows`). */
+function contextTokens(tokens: number, suffix: number): number {
+  return Math.max(1, tokens - suffix)
 }
 
 /** Bytes that a layer needs for prompts of at most `tokens` tokens, each with runs of `suffix` tokens and kept sets. */
@@ -168,14 +193,20 @@ export function batchBytes(
 ): number {
   const sets = Math.max(...prompts.map((prompt) => prompt.sets.length))
   const runs = prompts.reduce((sum, prompt) => sum + prompt.runs.length, 0)
-  const perPrompt =
-    tokens * (costs.rowBytes + tokens * costs.pairBytes) + costs.promptBytes + sets * costs.setBytes
-  const perRunRow = costs.rowBytes + suffix * costs.pairBytes + prompts.length * tokens * costs.crossBytes
+  const context = contextTokens(tokens, suffix)
+  // The tokens of prompts, or of runs' suffixes: their rows, and their pairs.
+  const sequences = (count: number, length: number): number =>
+    count * length * costs.rowBytes + pairs(count, length) * costs.pairBytes
+  const pairs = (count: number, length: number): number =>
+    length > costs.pairTokens ? costs.pairTokens ** 2 : count * length ** 2
   return (
     costs.fixedBytes +
-    tokens * costs.contextTokenBytes +
-    prompts.length * perPrompt +
-    runs * suffix * perRunRow
+    context * costs.contextTokenBytes +
+    (tokens > costs.pairTokens ? costs.partBytes : 0) +
+    sequences(prompts.length, tokens) +
+    sequences(runs, suffix) +
+    prompts.length * (costs.promptBytes + sets * costs.setBytes) +
+    runs * suffix * prompts.length * context * costs.crossBytes
   )
 }
 
@@ -210,7 +241,9 @@ export function planSweep(prompts: readonly PlanPrompt[], costs: ModelCosts, lim
     const groups = new Map<number, Run[]>()
     for (const run of found.runs) {
       const suffix = prompt.ids.length - run.start
-      groups.set(suffix, [...(groups.get(suffix) ?? []), run])
+      const group = groups.get(suffix)
+      if (group) group.push(run)
+      else groups.set(suffix, [run])
     }
     if (groups.size === 0) groups.set(1, [])
     for (const [suffix, runs] of groups) {
@@ -236,7 +269,8 @@ function parts(
 ): Run[][] {
   const ordered = [...runs].sort((a, b) => a.firstLayer - b.firstLayer)
   const fits = (part: readonly Run[]): boolean =>
-    batchRows(tokens, suffix, [{ runs: part }]) <= Math.max(limits.rows, tokens + limits.rows / 2) &&
+    batchRows(tokens, suffix, [{ runs: part }]) <=
+      Math.max(limits.rows, tokens * (1 + limits.runRowsPerToken)) &&
     batchBytes(costs, tokens, suffix, [{ runs: part, sets: keptSets(tokens - suffix, part).sets }]) <=
       limits.bytes
   for (let count = 1; ; count++) {

@@ -7,11 +7,13 @@
  * models/architecture.ts for what a layer graph gets.
  */
 import { Tensor } from 'onnxruntime-common'
-import { FEATURE_CATEGORIES, type ModelSpec } from '../models/architecture.js'
-import type { Session, Tensors } from '../runtime/runtime.js'
+import { FEATURE_CATEGORIES, type ModelSpec, ownInput } from '../models/architecture.js'
+import { inParallel, type Supply } from '../parallel.js'
+import { freeTensors, type GpuSettings, type Session, type Tensors } from '../runtime/runtime.js'
+import { GpuFeeds } from './gpu-feeds.js'
 import { askHead, type HeadOptions, type HeadQuestion, type Prediction } from './head.js'
-import type { Batch, BatchPrompt, Run } from './plan.js'
-import type { ModelSessions } from './sessions.js'
+import { type Batch, type BatchPrompt, batchBytes, type Run } from './plan.js'
+import type { ModelSessions, Span } from './sessions.js'
 
 /** What the sweep gives back for one batch: predictions of its prompts and of their runs. */
 export interface BatchResult {
@@ -23,13 +25,16 @@ export interface BatchResult {
 export interface SweepOptions extends HeadOptions {
   /** Token asked about, by prompt number; undefined: none. */
   readonly answers: readonly (number | undefined)[]
+  /** Bytes that batches may need inside a layer; default without limit. */
+  readonly rowMemory?: Supply
   /** Called as layers are done, with the number of layer-rows done since the last call. */
   readonly onProgress?: (layerRows: number) => void
 }
 
 /** A run and where it stands in its batch. */
 interface ActiveRun {
-  readonly run: Run
+  /** None where the baseline of a prompt stands in for a run. */
+  readonly run?: Run
   /** Number of its prompt in the batch. */
   readonly slot: number
   /** Number of its kept set in the prompt. */
@@ -42,21 +47,23 @@ class Passage {
   base!: Tensor
   runs: Tensor
   readonly active: ActiveRun[] = []
-  readonly #waiting: ActiveRun[]
-  readonly #noRuns: Tensor
+  readonly #waiting: Required<ActiveRun>[]
   /** The prompt whose baseline stands in for a run. */
   readonly #standIn: number
   readonly #contextInputs: Tensors
+  readonly #gpuFeeds: GpuFeeds | undefined
   /** Number of a prompt's context. */
   readonly #contextOf: ReadonlyMap<number, number>
 
   constructor(
     batch: Batch,
     private readonly spec: ModelSpec,
+    gpu: GpuSettings | undefined,
   ) {
     this.batch = batch
-    this.#noRuns = new Tensor('float32', new Float32Array(0), [0, spec.dModel])
-    this.runs = this.#noRuns
+    const hasFeeds = gpu !== undefined && spec.history !== undefined
+    this.#gpuFeeds = hasFeeds ? new GpuFeeds(batch, spec.history) : undefined
+    this.runs = this.#noRuns()
     this.#waiting = batch.prompts
       .flatMap((p, slot) => p.runs.map((run, i) => ({ run, slot, set: p.runSets[i]! })))
       .sort((a, b) => a.run.firstLayer - b.run.firstLayer)
@@ -82,6 +89,7 @@ class Passage {
       ),
       keep: new Tensor('float32', keep, [contexts.length, setsPerPrompt, tokens]),
       keepFeatures: new Tensor('int32', features, [contexts.length, setsPerPrompt]),
+      ...this.#gpuFeeds?.shared(contexts),
     }
     this.#contextOf = new Map(contexts.map((slot, c) => [slot, c]))
   }
@@ -97,40 +105,62 @@ class Passage {
     this.base = new Tensor('float32', await this.spec.embed(ids, positions), [ids.length, this.spec.dModel])
   }
 
-  /** Through one layer; returns the rows that went through. */
-  async advance(layer: number, session: Session): Promise<number> {
+  /** Through the layers of a session; returns the layer-rows that went through. */
+  async advance({ first, count }: Span, session: Session): Promise<number> {
+    const feeds: Record<string, Tensor> = { base: this.base, runs: this.runs, ...this.#contextInputs }
+    let rows = 0
+    for (let place = 0; place < count; place++) {
+      for (const [name, tensor] of Object.entries(this.#layerInputs(first + place))) {
+        feeds[ownInput(name, place)] = tensor
+      }
+      rows += this.base.dims[0]! + this.active.filter(({ run }) => run).length * this.batch.suffix
+    }
+    const out = await session.run(feeds, ['nextBase', 'nextRuns'], ['base', 'runs'])
+    freeTensors(this.base, this.runs)
+    this.base = out.nextBase!
+    this.runs = out.nextRuns!
+    if (this.active.every(({ run }) => run === undefined)) {
+      this.active.length = 0
+      freeTensors(this.runs)
+      this.runs = this.#noRuns()
+    }
+    return rows
+  }
+
+  /** What a layer needs to know of the runs, those that begin there included. */
+  #layerInputs(layer: number): Tensors {
     const { batch } = this
     const begun = this.active.length
     while (this.#waiting[0]?.run.firstLayer === layer) this.active.push(this.#waiting.shift()!)
     // ONNX Runtime 1.30 ends the process on some operators of no rows: while no run has begun a copy of the baseline
-    // stands in for one, and is dropped.
-    const idle = this.active.length === 0
-    const starting = idle ? [this.#standIn] : this.active.slice(begun).map(({ slot }) => slot)
-    const newRows = starting.flatMap((slot) => this.#suffixRows(slot))
-    const count = idle ? 1 : this.active.length
+    // stands in for one. It is dropped after its session unless runs have joined it there.
+    if (this.active.length === 0) this.active.push({ slot: this.#standIn, set: 0 })
+    const newRows = this.active.slice(begun).flatMap(({ slot }) => this.#suffixRows(slot))
+    const count = this.active.length
     const runSet = new Int32Array(count)
     const keep = new Float32Array(count * batch.suffix).fill(1)
     const target = new Float32Array(count * batch.suffix)
     this.active.forEach(({ run, slot, set }, r) => {
-      const cut = run.layers.has(layer)
+      const cut = run?.layers.has(layer)
       runSet[r] = this.#contextOf.get(slot)! * batch.setsPerPrompt + (cut ? set : 0)
-      if (!cut) return
+      if (!run || !cut) return
       keep.set(run.suffixKeep, r * batch.suffix)
       target.set(run.suffixTarget, r * batch.suffix)
     })
-    const feeds: Record<string, Tensor> = {
-      base: this.base,
-      runs: this.runs,
+    const seen = this.active.map(({ run, slot }) => ({ slot, cut: run?.layers.has(layer) ? run : undefined }))
+    return {
+      ...this.#gpuFeeds?.layer(seen),
       newRows: new Tensor('int32', Int32Array.from(newRows), [newRows.length]),
-      ...this.#contextInputs,
       runSet: new Tensor('int32', runSet, [count]),
       runKeep: new Tensor('float32', keep, [count, batch.suffix]),
+      ...(batch.kind === 'suffix' && {
+        runTarget: new Tensor('float32', target, [count, batch.suffix]),
+      }),
     }
-    if (batch.kind === 'suffix') feeds.runTarget = new Tensor('float32', target, [count, batch.suffix])
-    const out = await session.run(feeds, ['nextBase', 'nextRuns'])
-    this.base = out.nextBase!
-    this.runs = idle ? this.#noRuns : out.nextRuns!
-    return this.base.dims[0]! + this.runs.dims[0]!
+  }
+
+  #noRuns(): Tensor {
+    return new Tensor('float32', new Float32Array(0), [0, this.spec.dModel])
   }
 
   /** Rows of `base` that hold a prompt's suffix. */
@@ -145,10 +175,9 @@ class Passage {
     const baseRows = prompts.length * tokens
     return [
       ...prompts.map((p, slot) => ({ row: slot * tokens + p.ids.length - 1, answer: answers[p.prompt] })),
-      ...this.active.map(({ run }, r) => ({
-        row: baseRows + r * suffix + suffix - 1,
-        answer: answers[run.prompt],
-      })),
+      ...this.active.flatMap(({ run }, r) =>
+        run ? [{ row: baseRows + r * suffix + suffix - 1, answer: answers[run.prompt] }] : [],
+      ),
     ]
   }
 
@@ -157,16 +186,18 @@ class Passage {
     const { prompts } = this.batch
     const base = predictions.slice(0, prompts.length)
     const runs: Prediction[][] = prompts.map((p) => new Array<Prediction>(p.runs.length))
-    this.active.forEach(({ run, slot }, r) => {
-      runs[slot]![prompts[slot]!.runs.indexOf(run)] = predictions[prompts.length + r]!
-    })
+    this.active
+      .filter((active): active is Required<ActiveRun> => active.run !== undefined)
+      .forEach(({ run, slot }, r) => {
+        runs[slot]![prompts[slot]!.runs.indexOf(run)] = predictions[prompts.length + r]!
+      })
     return { base, runs }
   }
 }
 
 /**
- * Sweep `batches` (all of one kind) through the model together, layer by layer: each layer's weights are needed once.
- * Returns a result for each batch.
+ * Sweep `batches` (all of one kind) through the model, one behind the other, so that several are on their way at once:
+ * each layer's weights are needed once. Returns a result for each batch.
  * @throws the signal's reason when aborted
  */
 export async function sweepBatches(
@@ -175,25 +206,31 @@ export async function sweepBatches(
   batches: readonly Batch[],
   options: SweepOptions,
 ): Promise<BatchResult[]> {
-  const passages = batches.map((batch) => new Passage(batch, spec))
-  for (const passage of passages) await passage.begin()
-  const kind = batches[0]!.kind
-  for (let layer = 0; layer < spec.nLayers; layer++) {
-    await sessions.withLayer(layer, kind, async (session) => {
-      for (const passage of passages) {
+  const outputs = { topK: (options.topK ?? 0) > 0, logits: options.probs }
+  const pass = sessions.pass(batches[0]!.kind, outputs, batches.length)
+  const through = async (batch: Batch): Promise<BatchResult> => {
+    const passage = new Passage(batch, spec, sessions.gpu)
+    await passage.begin()
+    const bytes = batchBytes(spec.costs, batch.tokens, batch.suffix, batch.prompts)
+    for (const [i, span] of pass.spans.entries()) {
+      await pass.withLayers(i, async (session) => {
         options.signal?.throwIfAborted()
-        const rows = await passage.advance(layer, session)
+        const advance = (): Promise<number> => passage.advance(span, session)
+        const rows = await (options.rowMemory?.use(bytes, advance) ?? advance())
         options.onProgress?.(rows)
-      }
-    })
+      })
+    }
+    const { base, runs } = passage
+    const arrived = { base, runs, questions: passage.questions(options.answers) }
+    return passage.result(await askHead(spec, pass, arrived, options))
   }
-  const arrived = passages.map((passage) => ({
-    base: passage.base,
-    runs: passage.runs,
-    questions: passage.questions(options.answers),
-  }))
-  const predictions = await askHead(spec, sessions, arrived, options)
-  return passages.map((passage, p) => passage.result(predictions[p]!))
+  // When layers are loaded in turn, all batches share each load.
+  const atOnce = sessions.resident ? sessions.atOnce : batches.length
+  try {
+    return await inParallel(batches, atOnce, through, (error) => pass.fail(error))
+  } finally {
+    await pass.end()
+  }
 }
 
 /** Rows that all layers together see for a batch: the unit of progress. */

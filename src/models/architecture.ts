@@ -9,8 +9,10 @@
  * convolution tail, or keys and values), once per set of kept tokens.
  */
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
-import type { Graph, OnnxModel, Value } from '../onnx/graph.js'
-import type { HeadPart } from './head.js'
+import type { Graph, OnnxModel, Value, WeightForm } from '../onnx/graph.js'
+import { type GpuInputs, gpuInputs } from './gpu-inputs.js'
+import type { HeadOutputs, HeadPart } from './head.js'
+import type { LayerRows } from './rows.js'
 
 /** Which features of a layer a knockout cuts; position in this list is the category's number in graphs. */
 export const FEATURE_CATEGORIES = ['all', 'context-dependent', 'context-independent'] as const
@@ -50,23 +52,64 @@ export interface LayerInputs {
   readonly runKeep: Value
   /** float32 `[R, L]`: 1 where a suffix token is a target of the run's knockout in this layer. Only in `suffix` graphs. */
   readonly runTarget?: Value
+  /** In graphs for GPUs, of models with states. */
+  readonly gpu?: GpuInputs
+  /** All rows, base rows first, where another layer of the same graph has given them; then `base` and `runs` are not read. */
+  readonly all?: Value
 }
 
-/** Declare the inputs of a layer graph. */
-export function layerInputs(g: Graph, kind: LayerKind, dModel: number): LayerInputs {
+/** What differs from layer to layer of a batch, under the names of `LayerInputs`. */
+type OwnInputs = Pick<LayerInputs, 'newRows' | 'runSet' | 'runKeep' | 'runTarget'>
+
+/** The name of an input that each layer has for itself, for a layer of a graph of several, counted from 0. */
+export function ownInput(name: string, place: number): string {
+  return place === 0 ? name : `${name} ${place}`
+}
+
+function ownInputs(g: Graph, kind: LayerKind, place: number): OwnInputs {
+  const name = (of: keyof OwnInputs): string => ownInput(of, place)
   const length = kind === 'last' ? 1 : 'L'
+  const runs = place === 0 ? 'R' : `R${place}`
+  return {
+    newRows: g.input(name('newRows'), 'int32', [`new${place}*L`]),
+    runSet: g.input(name('runSet'), 'int32', [runs]),
+    runKeep: g.input(name('runKeep'), 'float32', [runs, length]),
+    ...(kind === 'suffix' && { runTarget: g.input(name('runTarget'), 'float32', [runs, length]) }),
+  }
+}
+
+/**
+ * Declare the inputs of a layer graph.
+ * @param history tokens before a token that a layer reads for its convolution; undefined where there is none
+ */
+export function layerInputs(g: Graph, kind: LayerKind, dModel: number, history?: number): LayerInputs {
   return {
     base: g.input('base', 'float32', ['B*T', dModel]),
     runs: g.input('runs', 'float32', ['old*L', dModel]),
-    newRows: g.input('newRows', 'int32', ['new*L']),
     contexts: g.input('contexts', 'int32', ['C']),
     start: g.input('start', 'int32', ['C']),
     keep: g.input('keep', 'float32', ['C', 'M', 'T']),
     keepFeatures: g.input('keepFeatures', 'int32', ['C', 'M']),
-    runSet: g.input('runSet', 'int32', ['R']),
-    runKeep: g.input('runKeep', 'float32', ['R', length]),
-    ...(kind === 'suffix' && { runTarget: g.input('runTarget', 'float32', ['R', length]) }),
+    ...ownInputs(g, kind, 0),
+    ...(g.gpu && history !== undefined && { gpu: gpuInputs(g, kind, history, (name) => name) }),
   }
+}
+
+/**
+ * The inputs of a later layer in the same graph: its own, and the rows that the one before gave.
+ * @param place number of the layer in the graph, from 0
+ */
+export function nextInputs(
+  g: Graph,
+  kind: LayerKind,
+  place: number,
+  before: LayerInputs,
+  all: Value,
+  history?: number,
+): LayerInputs {
+  const named = (name: string): string => ownInput(name, place)
+  const gpu = before.gpu && gpuInputs(g, kind, history!, named, before.gpu)
+  return { ...before, all, ...ownInputs(g, kind, place), ...(gpu && { gpu }) }
 }
 
 /** Bytes that a layer works with, whatever its weights, by what a batch has: for planning. */
@@ -77,11 +120,15 @@ export interface ActivationCosts {
   readonly promptBytes: number
   /** Per kept set of a prompt. */
   readonly setBytes: number
-  /** Per token of the longest prompt (contexts that are worked on one by one). */
+  /** Per token before the suffix in the longest prompt (contexts that are worked on one by one). */
   readonly contextTokenBytes: number
   /** Per pair of tokens of one prompt, or of one run's suffix. */
   readonly pairBytes: number
-  /** Per pair of a run's row and a token of any prompt of the batch. */
+  /** Tokens whose pairs are there at once: longer prompts and suffixes are worked on one by one, in parts of so many. */
+  readonly pairTokens: number
+  /** If there is a prompt or suffix of more than `pairTokens` tokens: what a part of it leaves to the next. */
+  readonly partBytes: number
+  /** Per pair of a run's row and a token before the suffix of any prompt of the batch. */
   readonly crossBytes: number
   /** Whatever the batch. */
   readonly fixedBytes: number
@@ -118,9 +165,13 @@ export interface ModelDescription {
   readonly maxTokens?: number
   /** Feature categories that knockouts of this family can name. */
   readonly featureCategories: readonly FeatureCategory[]
+  /** Tokens before a token that a layer reads for its convolution; where there is one, and states. */
+  readonly history?: number
   /** The tensor of a layer, `[features, ...]`, by which its features are ranked; where there are categories. */
   readonly aLog?: string
   readonly activations: ActivationCosts
+  /** The same in graphs for a GPU, where it differs. */
+  readonly gpuActivations?: ActivationCosts
   /** What all names of tensors but the unembedding's begin with; checkpoints of the bare model lack it. */
   readonly prefix: string
   /** Tensors that some checkpoints hold and nobody needs: buffers that follow from the config. */
@@ -136,14 +187,8 @@ export interface ModelDescription {
   layerPrefix(layer: number): string
   /** A layer's tensors, by their names after `layerPrefix`. */
   layerTensors(layer: number): TensorShapes
-  /** Write one layer: base and run rows of the residual stream, advanced. */
-  advance(g: Graph, weights: LayerWeights, inputs: LayerInputs, kind: LayerKind, layer: number): LayerOutputs
-}
-
-/** The residual stream after a layer: `[B * T, dModel]` and `[R * L, dModel]`. */
-export interface LayerOutputs {
-  readonly base: Value
-  readonly runs: Value
+  /** Write one layer: all rows of the residual stream, `[B * T + R * L, dModel]`, advanced. */
+  advance(weights: LayerWeights, rows: LayerRows, layer: number): Value
 }
 
 /** The weights of one layer while its graph is written. Names are those after `layerPrefix`. */
@@ -168,12 +213,17 @@ export interface ModelSpec {
   readonly parameters: number
   readonly maxTokens?: number
   readonly featureCategories: readonly FeatureCategory[]
+  /** See `ModelDescription`. */
+  readonly history?: number
   readonly costs: ModelCosts
   /**
-   * The graph of one layer with its weights: inputs as `LayerInputs`; outputs `nextBase` and `nextRuns`. The weights
-   * stay as they are until the next call of `layer` or `unembedding`: make a session of it first.
+   * The graph of a layer, or of `count` in a row, with their weights: inputs as `LayerInputs`, those of later layers
+   * under the names of `ownInput`; outputs `nextBase` and `nextRuns`. The weights stay as they are until its loan is
+   * given back.
+   * @param form default constants
+   * @param count default 1
    */
-  layer(layer: number, kind: LayerKind): Promise<OnnxModel>
+  layer(layer: number, kind: LayerKind, form?: WeightForm, count?: number): Promise<OnnxModel>
   /**
    * The residual stream that enters the first layer: float32 `[ids.length, dModel]`.
    * @param positions of the tokens in their prompts, from 0
@@ -183,8 +233,8 @@ export interface ModelSpec {
   finalNorm(): Promise<OnnxModel>
   /** The parts in which the unembedding is loaded, in the order of their tokens. */
   readonly headParts: readonly HeadPart[]
-  /** The graph of one of them, see `unembeddingGraph`; its weights stay as those of `layer` do. */
-  unembedding(part: HeadPart): Promise<OnnxModel>
+  /** The graph of one of them, see `unembeddingGraph`; weights as those of `layer`. */
+  unembedding(part: HeadPart, outputs: HeadOutputs, form?: WeightForm): Promise<OnnxModel>
   /** Rows of the unembedding: float32 `[ids.length, dModel]`. */
   unembed(ids: readonly number[]): Promise<Float32Array>
   /** The norms by which the features of each layer are ranked (`models/features.ts`); none where there are no categories. */

@@ -6,7 +6,7 @@
  * Run rows read the keys and values of their context, which are the baseline's, and of their own suffix. The rows of
  * all runs meet the context tokens of all prompts in one matrix product, of which each reads its own prompt's.
  *
- * Shapes: B prompts, T tokens, C contexts, R runs, L suffix length; H query heads in groups of Q that share one of K
+ * Shapes: B prompts, T tokens, C contexts of C' tokens, R runs, L suffix length; H query heads in groups of Q that share one of K
  * key heads (H = K Q), P their width.
  */
 import type { Graph, Value } from '../onnx/graph.js'
@@ -25,7 +25,7 @@ export interface AttentionSizes {
 /** Below every score: its exponential is 0 beside any other. Finite, so that a row of nothing else stays a number. */
 const CUT = -1e30
 
-/** Bytes per pair of tokens: scores, their exponentials and one of them in another order. */
+/** Bytes per pair of tokens: scores, those of what is seen, and their exponentials. */
 export function pairBytes(c: Pick<AttentionSizes, 'nHeads'>): number {
   return 4 * 3 * c.nHeads
 }
@@ -86,13 +86,13 @@ export class Attention {
     const length = g.shape(rows.inputs.keep, 2, 3)
     const positions = rows.positions
     const near = this.near(g.unsqueeze(positions, 1), positions)
-    const seen = g.cast(this.both(rows.causal(length), near), 'bool') // [T, T]
+    const unseen = this.unseen(this.both(rows.causal(length), near)) // [T, T]
     const scores = g.matMul(
       this.queriesFirst(rows.byToken(q, nHeads * headDim)),
       this.keysFirst(rows.byToken(k, width), true),
     ) // [B, K, Q T, T]
     const byToken = g.reshapeTo(scores, g.concat(0, g.ints(-1, nHeads), length, length))
-    const weights = g.softmax(g.where(seen, byToken, g.scalar(CUT)))
+    const weights = g.softmax(g.add(byToken, unseen))
     const grouped = g.reshapeTo(weights, g.concat(0, g.ints(-1, nKeyHeads), this.times(length), length))
     const mixed = g.matMul(grouped, this.keysFirst(rows.byToken(v, width), false)) // [B, K, Q T, P]
     const heads = g.reshapeTo(
@@ -114,51 +114,57 @@ export class Attention {
     const { nHeads, nKeyHeads, headDim } = this.c
     const width = nKeyHeads * headDim
     const count = g.shape(q, 0, 1) // R * L
-    const seenContext = this.seenContext() // [R * L, 1, C * T]
-    const seenSuffix = this.seenSuffix() // [R * L, 1, L]
 
-    // Context: [K, R L Q, P] x [K, P, C T]
+    // Context: [K, R L Q, P] x [K, P, C C']
     const tokens = (x: Value): Value =>
       g.reshape(rows.ofContexts(rows.byToken(x, width)), -1, nKeyHeads, headDim)
     const byKey = g.transpose(g.reshape(q, -1, nKeyHeads, this.#queries, headDim), 1, 0, 2, 3)
     const flatQueries = g.reshape(byKey, nKeyHeads, -1, headDim)
-    const fromContext = g.matMul(flatQueries, g.transpose(tokens(kBase), 1, 2, 0)) // [K, R L Q, C T]
-    const contextSize = g.shape(fromContext, 2, 3)
+    const products = g.matMul(flatQueries, g.transpose(tokens(kBase), 1, 2, 0)) // [K, R L Q, C C']
+    const contextSize = g.shape(products, 2, 3)
     const byRow = (x: Value, size: Value): Value =>
       g.reshapeTo(x, g.concat(0, g.ints(nKeyHeads), count, g.ints(this.#queries), size)) // [K, R L, Q, size]
-    const suffixSize = g.shape(rows.inputs.runKeep, 1, 2)
-    const fromSuffix = this.suffixScores(q, k) // [K, R L, Q, L]
+    const context = g.add(byRow(products, contextSize), this.unseen(this.seenContext()))
+    const suffix = this.suffixScores(q, k)
 
-    const seen = g.concat(2, seenContext, seenSuffix)
-    const scores = g.where(
-      g.cast(seen, 'bool'),
-      g.concat(3, byRow(fromContext, contextSize), fromSuffix),
-      g.scalar(CUT),
+    // One softmax over both. Where all is cut, every score is CUT and stays far below half of it.
+    const largest = g.max(
+      g.max(g.reduceMax(context, 3), this.suffixToRows(g.reduceMax(suffix, 3), 1)),
+      g.scalar(CUT / 2),
+    ) // [K, R L, Q, 1]
+    const ofContext = g.exp(g.sub(context, largest))
+    const ofSuffix = g.exp(g.sub(suffix, this.rowsToSuffix(largest)))
+    // Of a row that sees anything the largest weight is 1; without any, 0 / 0.5.
+    const sum = g.max(
+      g.add(g.reduceSum(ofContext, 3), this.suffixToRows(g.reduceSum(ofSuffix, 3), 1)),
+      g.scalar(0.5),
     )
-    const weights = g.mul(g.exp(g.sub(scores, g.reduceMax(scores, 3))), seen)
-    // Of a row that sees anything the largest weight is 1; without any, 0 / 1.
-    const sum = g.max(g.reduceSum(weights, 3), g.scalar(0.5))
-    const [ofContext, ofSuffix] = g.ops(2, 'Split', [weights, g.concat(0, contextSize, suffixSize)], {
-      axis: 3,
-    }) as [Value, Value]
     const flatWeights = g.reshapeTo(ofContext, g.concat(0, g.ints(nKeyHeads, -1), contextSize))
     const mixedContext = g.matMul(flatWeights, g.transpose(tokens(vBase), 1, 0, 2)) // [K, R L Q, P]
-    const mixed = g.add(byRow(mixedContext, g.ints(headDim)), this.suffixValues(ofSuffix, v))
+    const mixed = g.add(
+      byRow(mixedContext, g.ints(headDim)),
+      this.suffixToRows(this.suffixValues(ofSuffix, v), headDim),
+    )
     return g.reshape(g.transpose(g.div(mixed, sum), 1, 0, 2, 3), -1, nHeads * headDim)
   }
 
-  /** 1 where a run row sees a context token, float32 `[R * L, 1, C * T]`. */
+  /** What is added to scores: 0 where `seen` is 1, CUT where it is 0 (a score is lost in the rounding of CUT). */
+  private unseen(seen: Value): Value {
+    return this.#g.mul(this.#g.sub(this.#g.scalar(1), seen), this.#g.scalar(CUT))
+  }
+
+  /** 1 where a run row sees a context token, float32 `[R * L, 1, C * C']`. */
   private seenContext(): Value {
     const g = this.#g
     const { rows } = this
     const { kept } = rows.contextMasks()
     // The position of each column is that of its token, whichever context it is of.
-    const columns = g.op('Tile', [rows.positions, g.shape(rows.inputs.keep, 0, 1)])
+    const columns = g.op('Tile', [rows.range(rows.contextLength), g.shape(rows.keep, 0, 1)])
     const near = this.near(g.reshape(rows.suffixPositions, -1, 1), columns)
     return g.unsqueeze(this.both(kept, near), 1)
   }
 
-  /** 1 where a run row sees a token of its suffix, float32 `[R * L, 1, L]`. */
+  /** 1 where a suffix token sees another, float32 `[R, 1, L, L]` (target, source). */
   private seenSuffix(): Value {
     const g = this.#g
     const { rows } = this
@@ -166,11 +172,10 @@ export class Attention {
     const own = rows.range(length)
     const near = this.near(g.unsqueeze(own, 1), own)
     const causal = this.both(rows.causal(length), near)
-    const seen = g.mul(causal, g.sub(g.scalar(1), rows.suffixCut())) // [R, L, L]
-    return g.reshapeTo(seen, g.concat(0, g.ints(-1, 1), length))
+    return g.unsqueeze(g.mul(causal, g.sub(g.scalar(1), rows.suffixCut())), 1)
   }
 
-  /** Scores of run rows with the tokens of their suffix, `[K, R * L, Q, L]`. */
+  /** Scores of run rows with the tokens of their suffix, those that are not seen CUT: `[R, H, L, L]`; `last`: `[K, R, Q, 1]`. */
   private suffixScores(q: Value, k: Value): Value {
     const g = this.#g
     const { rows } = this
@@ -178,43 +183,52 @@ export class Attention {
     if (rows.kind === 'last') {
       const queries = g.reshape(q, -1, nKeyHeads, this.#queries, headDim)
       const product = g.mul(queries, g.reshape(k, -1, nKeyHeads, 1, headDim))
-      return g.transpose(g.reduceSum(product, 3), 1, 0, 2, 3)
+      const scores = g.transpose(g.reduceSum(product, 3), 1, 0, 2, 3)
+      return g.add(scores, this.unseen(g.squeeze(this.seenSuffix(), 3))) // [R, 1, 1]
     }
     const scores = g.matMul(
       this.queriesFirst(rows.bySuffix(q, nHeads * headDim)),
       this.keysFirst(rows.bySuffix(k, nKeyHeads * headDim), true),
     ) // [R, K, Q L, L]
     const length = g.shape(rows.inputs.runKeep, 1, 2)
-    const byToken = g.reshapeTo(scores, g.concat(0, g.ints(-1, nKeyHeads, this.#queries), length, length))
-    return g.reshapeTo(
-      g.transpose(byToken, 1, 0, 3, 2, 4),
-      g.concat(0, g.ints(nKeyHeads, -1, this.#queries), length),
-    )
+    const byHead = g.reshapeTo(scores, g.concat(0, g.ints(-1, nHeads), length, length))
+    return g.add(byHead, this.unseen(this.seenSuffix()))
   }
 
-  /** Weights `[K, R * L, Q, L]` of suffix tokens times their values: `[K, R * L, Q, P]`. */
+  /** Weights of suffix tokens, as `suffixScores`, times their values: `[R, H, L, P]`; `last`: `[K, R, Q, P]`. */
   private suffixValues(weights: Value, v: Value): Value {
     const g = this.#g
     const { rows } = this
-    const { nKeyHeads, headDim } = this.c
+    const { nHeads, nKeyHeads, headDim } = this.c
     if (rows.kind === 'last') {
       const values = g.transpose(g.reshape(v, -1, nKeyHeads, 1, headDim), 1, 0, 2, 3) // [K, R, 1, P]
       return g.mul(weights, values)
     }
     const length = g.shape(rows.inputs.runKeep, 1, 2)
-    const byRun = g.reshapeTo(
-      weights,
-      g.concat(0, g.ints(nKeyHeads, -1), length, g.ints(this.#queries), length),
-    )
-    const grouped = g.reshapeTo(
-      g.transpose(byRun, 1, 0, 3, 2, 4), // [R, K, Q, L, L]
-      g.concat(0, g.ints(-1, nKeyHeads), this.times(length), length),
-    )
+    const grouped = g.reshapeTo(weights, g.concat(0, g.ints(-1, nKeyHeads), this.times(length), length))
     const mixed = g.matMul(grouped, this.keysFirst(rows.bySuffix(v, nKeyHeads * headDim), false)) // [R, K, Q L, P]
-    const heads = g.reshapeTo(
-      mixed,
-      g.concat(0, g.ints(-1, nKeyHeads, this.#queries), length, g.ints(headDim)),
-    )
-    return g.reshape(g.transpose(heads, 1, 0, 3, 2, 4), nKeyHeads, -1, this.#queries, headDim)
+    return g.reshapeTo(mixed, g.concat(0, g.ints(-1, nHeads), length, g.ints(headDim)))
+  }
+
+  /** What suffix tokens have, `[R, H, L, size]`, as the context part has it: `[K, R * L, Q, size]`; `last`: as it is. */
+  private suffixToRows(x: Value, size: number): Value {
+    const g = this.#g
+    const { rows } = this
+    if (rows.kind === 'last') return x
+    const { nKeyHeads } = this.c
+    const length = g.shape(rows.inputs.runKeep, 1, 2)
+    const byGroup = g.reshapeTo(x, g.concat(0, g.ints(-1, nKeyHeads, this.#queries), length, g.ints(size)))
+    return g.reshape(g.transpose(byGroup, 1, 0, 3, 2, 4), nKeyHeads, -1, this.#queries, size)
+  }
+
+  /** The other way, `[K, R * L, Q, 1]` to `[R, H, L, 1]`. */
+  private rowsToSuffix(x: Value): Value {
+    const g = this.#g
+    const { rows } = this
+    if (rows.kind === 'last') return x
+    const { nHeads, nKeyHeads } = this.c
+    const length = g.shape(rows.inputs.runKeep, 1, 2)
+    const byRun = g.reshapeTo(x, g.concat(0, g.ints(nKeyHeads, -1), length, g.ints(this.#queries, 1)))
+    return g.reshapeTo(g.transpose(byRun, 1, 0, 3, 2, 4), g.concat(0, g.ints(-1, nHeads), length, g.ints(1)))
   }
 }

@@ -6,13 +6,10 @@
  *
  * Tensor names and config keys are those of Hugging Face's `LlamaForCausalLM`.
  */
-import type { Graph, Value } from '../onnx/graph.js'
+import type { Value } from '../onnx/graph.js'
 import type {
   ActivationCosts,
   ConfigSource,
-  LayerInputs,
-  LayerKind,
-  LayerOutputs,
   LayerWeights,
   ModelDescription,
   TensorShapes,
@@ -20,7 +17,7 @@ import type {
 import { Attention, type AttentionSizes, pairBytes } from './attention.js'
 import { ConfigReader } from './config.js'
 import { anglesOf, inverseFrequencies, rotate } from './rotary.js'
-import { LayerRows } from './rows.js'
+import type { LayerRows } from './rows.js'
 
 /** What tells the families apart. */
 export interface DecoderOptions {
@@ -89,20 +86,20 @@ function activations(c: DecoderSizes): ActivationCosts {
     setBytes: 0,
     contextTokenBytes: 0,
     pairBytes: pairBytes(c),
+    pairTokens: Number.POSITIVE_INFINITY,
+    partBytes: 0,
     crossBytes: pairBytes(c) + 4 * float,
     fixedBytes: 0,
   }
 }
 
 function advance(
-  g: Graph,
   c: DecoderSizes,
   w: LayerWeights,
-  inputs: LayerInputs,
-  kind: LayerKind,
+  rows: LayerRows,
   slidingWindow: number | undefined,
-): LayerOutputs {
-  const rows = new LayerRows(g, inputs, kind)
+): Value {
+  const { g } = rows
   const linear = (x: Value, name: string): Value =>
     g.linear(x, w.constant(`${name}.weight`), w.optional(`${name}.bias`))
   const norm = (x: Value, name: string): Value => g.rmsNorm(x, w.constant(`${name}.weight`), c.epsilon)
@@ -117,7 +114,7 @@ function advance(
 
   const m = norm(attended, 'post_attention_layernorm')
   const gated = g.mul(g.silu(linear(m, 'mlp.gate_proj')), linear(m, 'mlp.up_proj'))
-  return rows.outputs(g.add(attended, linear(gated, 'mlp.down_proj')))
+  return g.add(attended, linear(gated, 'mlp.down_proj'))
 }
 
 /** The description of a decoder. @throws InputError when the config is not one of a model that factflow computes */
@@ -138,7 +135,6 @@ export function describeDecoder(source: ConfigSource, options: DecoderOptions): 
     finalNorm: { weight: 'model.norm.weight', epsilon: c.epsilon },
     layerPrefix: (layer) => `model.layers.${layer}.`,
     layerTensors: () => layerTensors(c, options),
-    advance: (g, weights, inputs, kind, layer) =>
-      advance(g, c, weights, inputs, kind, options.slidingWindow(layer)),
+    advance: (weights, rows, layer) => advance(c, weights, rows, options.slidingWindow(layer)),
   }
 }

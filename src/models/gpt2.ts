@@ -7,21 +7,18 @@
  *
  * Its linear maps are `Conv1D` modules: weights `[inputs, outputs]`, q, k and v in one.
  */
-import type { Graph, Value } from '../onnx/graph.js'
+import type { Value } from '../onnx/graph.js'
 import type {
   ActivationCosts,
   Architecture,
   ConfigSource,
-  LayerInputs,
-  LayerKind,
-  LayerOutputs,
   LayerWeights,
   ModelDescription,
   TensorShapes,
 } from './architecture.js'
 import { Attention, pairBytes } from './attention.js'
 import { ConfigReader } from './config.js'
-import { LayerRows } from './rows.js'
+import type { LayerRows } from './rows.js'
 
 interface Gpt2Sizes {
   readonly dModel: number
@@ -84,20 +81,15 @@ function activations(c: Gpt2Sizes): ActivationCosts {
     setBytes: 0,
     contextTokenBytes: 0,
     pairBytes: pairBytes(c),
+    pairTokens: Number.POSITIVE_INFINITY,
+    partBytes: 0,
     crossBytes: pairBytes(c) + 4 * float,
     fixedBytes: 0,
   }
 }
 
-function advance(
-  g: Graph,
-  c: Gpt2Sizes,
-  w: LayerWeights,
-  inputs: LayerInputs,
-  kind: LayerKind,
-  layer: number,
-): LayerOutputs {
-  const rows = new LayerRows(g, inputs, kind)
+function advance(c: Gpt2Sizes, w: LayerWeights, rows: LayerRows, layer: number): Value {
+  const { g } = rows
   const affine = (x: Value, name: string): Value =>
     g.affine(x, w.constant(`${name}.weight`), w.constant(`${name}.bias`))
   const norm = (x: Value, name: string): Value =>
@@ -115,7 +107,7 @@ function advance(
   })
   const attended = g.add(h, affine(attention.mix(q, k, v), 'attn.c_proj'))
   const active = g.gelu(affine(norm(attended, 'ln_2'), 'mlp.c_fc'), c.gelu)
-  return rows.outputs(g.add(attended, affine(active, 'mlp.c_proj')))
+  return g.add(attended, affine(active, 'mlp.c_proj'))
 }
 
 function describe(source: ConfigSource): ModelDescription {
@@ -141,7 +133,7 @@ function describe(source: ConfigSource): ModelDescription {
     },
     layerPrefix: (layer) => `transformer.h.${layer}.`,
     layerTensors: () => layerTensors(c),
-    advance: (g, weights, inputs, kind, layer) => advance(g, c, weights, inputs, kind, layer),
+    advance: (weights, rows, layer) => advance(c, weights, rows, layer),
   }
 }
 

@@ -6,7 +6,7 @@
  * token with the largest logit, and on request the k tokens with the largest ones. Each part says of its own tokens
  * what `combine` and `topTokens` need for that.
  */
-import { Graph, type OnnxModel } from '../onnx/graph.js'
+import { CPU_TARGET, Graph, type OnnxModel, type Value, type WeightForm } from '../onnx/graph.js'
 
 export interface NormWeights {
   /** `[dModel]` */
@@ -22,10 +22,18 @@ export interface HeadPart {
   readonly count: number
 }
 
-/** Cut a vocabulary into as few equal parts as have at most `bytes` bytes of weights each. */
+/** Logits of a group in which the largest one is looked for; `headParts` cuts the vocabulary into such groups. */
+const GROUP = 64
+
+/**
+ * Cut a vocabulary into as few nearly equal parts as have at most `bytes` bytes of weights each. Where they have
+ * thousands of tokens, all but the last have whole groups, see `largest`.
+ */
 export function headParts(vocabSize: number, dModel: number, bytes: number): HeadPart[] {
   const parts = Math.min(vocabSize, Math.ceil((4 * vocabSize * dModel) / bytes))
-  const edge = (i: number): number => Math.floor((i * vocabSize) / parts)
+  const step = vocabSize / parts < 16 * GROUP ? 1 : GROUP
+  const edge = (i: number): number =>
+    i === parts ? vocabSize : Math.floor((i * vocabSize) / parts / step) * step
   return Array.from({ length: parts }, (_, i) => ({ first: edge(i), count: edge(i + 1) - edge(i) }))
 }
 
@@ -69,25 +77,39 @@ export const SUMMARY = {
 } as const
 const COLUMNS = Object.keys(SUMMARY).length
 
+/** What a part of the unembedding gives besides its summary. */
+export interface HeadOutputs {
+  /** The tokens with the largest logits. */
+  readonly topK: boolean
+  /** All logits. */
+  readonly logits: boolean
+}
+
 /**
  * One part of the unembedding.
  * Inputs: `hidden` `[n, dModel]` and `answerLogit` `[n, 1]` of the final norm; `answer` int32 `[n, 1]`, counted from
- * the part's first token, -1 where it is in another part; `k` int64 `[1]`, from 0 (nothing is computed) to `count`:
- * ONNX Runtime refuses more than there are.
- * Outputs: `summary` `[n, 5]`, see SUMMARY; `topLogits` `[n, k]`, the largest logits, and `topTokens` int32 `[n, k]`,
- * their tokens counted from the part's first: the largest first, of equal ones the lower token; `logits` `[n, count]`,
- * for whole distributions.
+ * the part's first token, -1 where it is in another part; for `topK` also `k` int64 `[1]`, from 1 to `count`: ONNX
+ * Runtime refuses more than there are.
+ * Outputs: `summary` `[n, 5]`, see SUMMARY; for `topK` `topLogits` `[n, k]`, the largest logits, and `topTokens` int32
+ * `[n, k]`, their tokens counted from the part's first: the largest first, of equal ones the lower token; for `logits`
+ * `logits` `[n, count]`.
  *
  * @param unembedding `[count, dModel]`
  */
-export function unembeddingGraph(unembedding: Float32Array, dModel: number, name: string): OnnxModel {
+export function unembeddingGraph(
+  unembedding: Float32Array,
+  dModel: number,
+  name: string,
+  outputs: HeadOutputs,
+  form: WeightForm = 'constants',
+  target = CPU_TARGET,
+): OnnxModel {
   const count = unembedding.length / dModel
-  const g = new Graph(name)
+  const g = new Graph(name, undefined, target)
   const hidden = g.input('hidden', 'float32', ['n', dModel])
   const answerLogit = g.input('answerLogit', 'float32', ['n', 1])
   const answer = g.input('answer', 'int32', ['n', 1])
-  const k = g.input('k', 'int64', [1])
-  const logits = g.linear(hidden, g.constant('unembedding', unembedding, [count, dModel]))
+  const logits = logitsOf(g, hidden, unembedding, dModel)
   const summary = g.blocks(
     Math.max(1, Math.floor(BLOCK_BYTES / (4 * count))),
     [
@@ -96,9 +118,8 @@ export function unembeddingGraph(unembedding: Float32Array, dModel: number, name
       { value: answer, type: 'int32' },
     ],
     (block, [x, own, token]) => {
-      const max = block.reduceMax(x!, 1)
+      const { max, top } = largest(block, x!, count)
       const sum = block.reduceSum(block.exp(block.sub(x!, max)), 1)
-      const top = block.cast(block.argMax(x!, 1), 'float32')
       const known = block.max(token!, block.int32(0))
       const here = block.op('GatherElements', [x!, known], { axis: 1 })
       const isHere = block.cast(block.equal(known, token!), 'float32')
@@ -108,12 +129,53 @@ export function unembeddingGraph(unembedding: Float32Array, dModel: number, name
       return block.concat(1, max, sum, top, block.mul(here, isHere), larger)
     },
   )
-  const [topLogits, topTokens] = g.ops(2, 'TopK', [logits, k], { axis: -1 })
   g.output('summary', summary, 'float32', ['n', COLUMNS])
-  g.output('topLogits', topLogits!, 'float32', ['n', 'k'])
-  g.output('topTokens', g.cast(topTokens!, 'int32'), 'int32', ['n', 'k'])
-  g.output('logits', logits, 'float32', ['n', count])
-  return g.build()
+  if (outputs.topK) {
+    const [topLogits, topTokens] = g.ops(2, 'TopK', [logits, g.input('k', 'int64', [1])], { axis: -1 })
+    g.output('topLogits', topLogits!, 'float32', ['n', 'k'])
+    g.output('topTokens', g.cast(topTokens!, 'int32'), 'int32', ['n', 'k'])
+  }
+  if (outputs.logits) g.output('logits', logits, 'float32', ['n', count])
+  return g.build(form)
+}
+
+/** `[n, count]`. GPUs multiply with whole groups of columns: with others WebGPU's MatMul is half as fast. */
+function logitsOf(g: Graph, hidden: Value, unembedding: Float32Array, dModel: number): Value {
+  const count = unembedding.length / dModel
+  const weight = g.constant('unembedding', unembedding, [count, dModel])
+  const missing = Math.ceil(count / GROUP) * GROUP - count
+  if (!g.gpu || missing === 0) return g.linear(hidden, weight)
+  const padded = g.concat(
+    0,
+    weight,
+    g.constant('zeros', new Float32Array(missing * dModel), [missing, dModel]),
+  )
+  return g.slice(g.linear(hidden, padded), g.ints(0), g.ints(count), 1)
+}
+
+/**
+ * The largest logit of each row and the first token that has it, both float32 `[n, 1]`. ArgMax takes eight times as
+ * long as ReduceMax, so it is asked for the group of tokens and then for the token in it.
+ */
+function largest(g: Graph, logits: Value, count: number): { max: Value; top: Value } {
+  if (g.gpu) return largestOnGpu(g, logits, count)
+  if (count % GROUP !== 0) return { max: g.reduceMax(logits, 1), top: g.cast(g.argMax(logits, 1), 'float32') }
+  const groups = g.reshape(logits, 0, -1, GROUP) // [n, count / GROUP, GROUP]
+  const best = g.squeeze(g.reduceMax(groups, 2), 2) // [n, count / GROUP]
+  const group = g.argMax(best, 1) // [n, 1]
+  const own = g.op('GatherND', [groups, group], { batch_dims: 1 }) // [n, GROUP]
+  const token = g.add(g.mul(group, g.ints(GROUP)), g.argMax(own, 1))
+  return { max: g.reduceMax(best, 1), top: g.cast(token, 'float32') }
+}
+
+/** The same for WebGPU, which has no ArgMax: the least of the tokens whose logits are not below the largest. */
+function largestOnGpu(g: Graph, logits: Value, count: number): { max: Value; top: Value } {
+  const max = g.reduceMax(logits, 1)
+  const tokens = g.constant(
+    'tokens',
+    Float32Array.from({ length: count }, (_, i) => i),
+  )
+  return { max, top: g.reduceMin(g.where(g.less(logits, max), g.scalar(count), tokens), 1) }
 }
 
 /** What all parts together say of a row. */

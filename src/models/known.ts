@@ -195,7 +195,7 @@ export function specNeeds(
     parameters,
     disk,
     memory: nLayers * costs.layerBytes + costs.headBytes,
-    least: leastMemory(costs),
+    least: leastMemory({ nLayers, costs }),
   }
 }
 

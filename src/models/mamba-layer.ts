@@ -21,20 +21,15 @@
  * blocks of rows that fit a processor's cache.
  */
 import type { Graph, Value } from '../onnx/graph.js'
-import {
-  FEATURE_CATEGORIES,
-  type LayerInputs,
-  type LayerKind,
-  type LayerOutputs,
-  type LayerWeights,
-  type TensorShapes,
-} from './architecture.js'
+import { FEATURE_CATEGORIES, type LayerInputs, type LayerWeights, type TensorShapes } from './architecture.js'
 import { type Convolution, convolve, tapsOf } from './convolution.js'
+import { LEAST_EXPONENT } from './decay.js'
 import { featureNorms, knockedTable } from './features.js'
-import { LayerRows } from './rows.js'
+import { MambaGpuStateSpace } from './mamba-gpu.js'
+import type { LayerRows } from './rows.js'
 
-/** Bytes of a block's states: about a second-level cache. */
-const BLOCK_BYTES = 2 ** 20
+/** Bytes of a block's states: three such arrays fit a second-level cache. */
+const BLOCK_BYTES = 2 ** 19
 
 export interface MambaSizes {
   readonly dModel: number
@@ -78,7 +73,7 @@ function transition(aLog: Float32Array, c: MambaSizes): Float32Array {
 }
 
 /** What a scan reads: Delta and v `[..., D]`, B and C `[..., N]`. */
-interface Scan {
+export interface Scan {
   readonly delta: Value
   readonly v: Value
   readonly b: Value
@@ -91,21 +86,20 @@ export function blockRows(c: Pick<MambaSizes, 'dInner' | 'dState'>): number {
 }
 
 export class MambaLayer {
-  readonly #rows: LayerRows
   readonly #conv: Convolution
   /** A^T, `[N, D]`. */
   readonly #a: Value
   /** Knocked channels by category, 1 where cut, `[3, D]`. */
   readonly #knocked: Value
+  /** What is left of them, 0 where cut, and a row of ones: `[4, D]`. */
+  readonly #left: Value
 
   constructor(
-    private readonly g: Graph,
     private readonly c: MambaSizes,
     private readonly w: LayerWeights,
-    private readonly inputs: LayerInputs,
-    private readonly kind: LayerKind,
+    private readonly rows: LayerRows,
   ) {
-    this.#rows = new LayerRows(g, inputs, kind)
+    const { g } = this
     const { dInner, dState, dConv } = c
     this.#conv = {
       width: dInner,
@@ -116,33 +110,54 @@ export class MambaLayer {
     const aLog = w.data('mixer.A_log')
     this.#a = g.constant('A', transition(aLog, c), [dState, dInner])
     const table = knockedTable(featureNorms(aLog, dInner))
-    this.#knocked = g.constant('knocked', table, [FEATURE_CATEGORIES.length, dInner])
+    const categories = FEATURE_CATEGORIES.length
+    this.#knocked = g.constant('knocked', table, [categories, dInner])
+    const left = new Float32Array((categories + 1) * dInner).map((_, i) => 1 - (table[i] ?? 0))
+    this.#left = g.constant('left', left, [categories + 1, dInner])
+  }
+
+  private get g(): Graph {
+    return this.rows.g
+  }
+
+  private get inputs(): LayerInputs {
+    return this.rows.inputs
   }
 
   /** Base rows and run rows through the layer. */
-  advance(): LayerOutputs {
+  advance(): Value {
     const { g, c, w } = this
-    const h = this.#rows.all
-    const projected = g.linear(
-      g.rmsNorm(h, w.constant('norm.weight'), c.epsilon),
-      w.constant('mixer.in_proj.weight'),
-      w.optional('mixer.in_proj.bias'),
-    )
-    const [x, z] = g.split(projected, 1, c.dInner, c.dInner) as [Value, Value]
-    const u = g.silu(convolve(this.#rows, x, this.#conv))
+    const h = this.rows.all
+    const normed = g.rmsNorm(h, w.constant('norm.weight'), c.epsilon)
+    const [x, z] = [0, 1].map((half) => this.project(normed, half)) as [Value, Value]
+    const u = g.silu(convolve(this.rows, x, this.#conv))
     const selected = g.split(g.linear(u, w.constant('mixer.x_proj.weight')), 1, c.dtRank, c.dState, c.dState)
     const [r, b, cc] = selected.map((part, i) => this.normed(part, i === 0 ? c.dtRank : c.dState))
     const delta = g.softplus(
       g.linear(r!, w.constant('mixer.dt_proj.weight'), w.constant('mixer.dt_proj.bias')),
     )
-    const mixed = this.stateSpace({ delta, v: g.mul(delta, u), b: b!, c: cc! })
+    const read = { delta, v: g.mul(delta, u), b: b!, c: cc! }
+    const mixed = g.gpu
+      ? new MambaGpuStateSpace(this.rows, c, this.#a, this.#knocked, this.#left).mix(read)
+      : this.stateSpace(read)
     const y = g.add(mixed, g.mul(u, w.constant('mixer.D')))
     const out = g.linear(
       g.mul(y, g.silu(z)),
       w.constant('mixer.out_proj.weight'),
       w.optional('mixer.out_proj.bias'),
     )
-    return this.#rows.outputs(g.add(h, out))
+    return g.add(h, out)
+  }
+
+  /** Half of in_proj: u (0) or z (1). Two products save a copy of what one would give. */
+  private project(normed: Value, half: number): Value {
+    const { g, c, w } = this
+    const part = (name: string, width: number, shape: number[]): Value => {
+      const size = c.dInner * width
+      return g.constant(name, w.data(`mixer.${name}`).subarray(half * size, (half + 1) * size), shape)
+    }
+    const weight = part('in_proj.weight', c.dModel, [c.dInner, c.dModel])
+    return g.linear(normed, weight, c.useBias ? part('in_proj.bias', 1, [c.dInner]) : undefined)
   }
 
   private normed(x: Value, width: number): Value {
@@ -154,7 +169,7 @@ export class MambaLayer {
   /** y without the skip, of all rows. */
   private stateSpace(x: Scan): Value {
     const { g, c, inputs } = this
-    const rows = this.#rows
+    const rows = this.rows
     const [deltaB, deltaR] = rows.cut(x.delta)
     const [vB, vR] = rows.cut(x.v)
     const [bB, bR] = rows.cut(x.b)
@@ -168,41 +183,54 @@ export class MambaLayer {
     const zero = g.op('ConstantOfShape', [g.concat(0, g.shape(base.delta, 0, 1), g.ints(c.dState, c.dInner))])
     const yBase = g.reshape(this.scan(g, base, zero), -1, c.dInner)
     const states = this.states(base)
-    const knocked = g.gather(this.#knocked, g.gather(g.reshape(inputs.keepFeatures, -1), inputs.runSet)) // [R, D]
+    const category = g.gather(g.reshape(inputs.keepFeatures, -1), inputs.runSet) // [R]
     const runs = { delta: deltaR, v: vR, b: bR, c: cR }
     const yRuns =
-      this.kind === 'last' ? this.lastTokens(runs, states, knocked) : this.suffixes(runs, states, knocked)
+      this.rows.kind === 'last'
+        ? this.lastTokens(runs, states, category)
+        : this.suffixes(runs, states, category)
     return g.concat(0, yBase, yRuns)
   }
 
   /** The recurrence over `[B, T, ...]` from the state `past [B, N, D]`: y `[B, T, D]`. */
   private scan(graph: Graph, x: Scan, past: Value): Value {
-    return graph.scan(past, [x.delta, x.v, x.b, x.c], (g, state, [delta, v, b, c]) => {
-      const decay = g.exp(g.mul(g.unsqueeze(delta!, 1), this.#a)) // [B, N, D]
-      const next = g.add(g.mul(decay, state), g.mul(g.unsqueeze(b!, 2), g.unsqueeze(v!, 1)))
-      return { state: next, output: g.squeeze(g.matMul(g.unsqueeze(c!, 1), next), 1) }
+    // Shapes that meet without help: every operator of a step costs some microseconds besides its arithmetic.
+    const row = (value: Value): Value => graph.unsqueeze(value, 2)
+    const inputs = [row(x.delta), row(x.v), graph.unsqueeze(x.b, 3), row(x.c)]
+    const y = graph.scan(past, inputs, (g, state, [delta, v, b, c]) => {
+      const decay = g.exp(g.mul(delta!, this.#a)) // [B, N, D]
+      const next = g.add(g.mul(decay, state), g.mul(b!, v!))
+      return { state: next, output: g.matMul(c!, next) }
     })
+    return graph.squeeze(y, 2)
   }
 
   /** States before the suffix, one per kept set: `[C * M, N, D]`. */
   private states(base: Scan): Value {
     const { g, c, inputs } = this
-    const rows = this.#rows
-    const ofContexts = [base.delta, base.v, base.b].map((value) => rows.ofContexts(value)) // [C, T, ...]
+    const rows = this.rows
+    const [delta, v, b] = [base.delta, base.v, base.b].map((value) => rows.ofContexts(value)) // [C, T, ...]
+    // Delta of the suffix counts as 0: contributions decay to the suffix's start and no further.
+    const after = g.sumAfter(g.mul(delta!, g.unsqueeze(rows.clean, 2)), 1) // [C, T, D]
     const knocked = g.gather(this.#knocked, inputs.keepFeatures) // [C, M, D]
+    const given = [
+      g.unsqueeze(after, 2),
+      g.unsqueeze(v!, 2),
+      g.unsqueeze(b!, 3),
+      rows.keep,
+      g.unsqueeze(knocked, 2),
+    ]
     const states = g.forEach(
-      [...ofContexts, inputs.keep, knocked].map((value) => ({ value, type: 'float32' })),
-      (each, [delta, v, b, keep, cut]) => {
-        // Delta of the suffix counts as 0: contributions decay to the suffix's start and no further.
-        const clean = each.slice(keep!, each.ints(0), each.ints(1), 0) // [1, T]
-        const inContext = each.mul(delta!, each.transpose(clean, 1, 0)) // [T, D]
-        const decay = each.exp(each.mul(each.unsqueeze(each.sumAfter(inContext, 0), 1), this.#a)) // [T, N, D]
-        const added = each.mul(each.unsqueeze(b!, 2), each.unsqueeze(v!, 1)) // [T, N, D]
+      given.map((value) => ({ value, type: 'float32' })),
+      (each, [decaying, value, weight, keep, cut]) => {
+        const exponents = each.max(each.mul(decaying!, this.#a), each.scalar(LEAST_EXPONENT)) // [T, N, D]
+        const decay = each.exp(exponents)
+        const added = each.mul(weight!, value!) // [T, N, D]
         const contributions = each.reshape(each.mul(decay, added), 0, c.dState * c.dInner)
         const all = each.reshape(each.matMul(keep!, contributions), -1, c.dState, c.dInner) // [M, N, D]
         const whole = each.slice(all, each.ints(0), each.ints(1), 0) // [1, N, D]
         // Features that are not cut keep every source.
-        return each.where(each.cast(each.unsqueeze(cut!, 1), 'bool'), all, whole)
+        return each.where(each.cast(cut!, 'bool'), all, whole)
       },
     )
     return g.reshape(states, -1, c.dState, c.dInner)
@@ -214,35 +242,36 @@ export class MambaLayer {
   }
 
   /** y of the last token alone, `[R, D]`: C^T exp(Delta A) S + (B . C) v, where v counts if the token is kept. */
-  private lastTokens(x: Scan, states: Value, knocked: Value): Value {
+  private lastTokens(x: Scan, states: Value, category: Value): Value {
     const { g, c, inputs } = this
     const fromContext = g.blocks(
       blockRows(c),
       [
-        { value: x.delta, type: 'float32' },
-        { value: x.c, type: 'float32' },
+        { value: g.unsqueeze(x.delta, 1), type: 'float32' },
+        { value: g.unsqueeze(x.c, 1), type: 'float32' },
         { value: inputs.runSet, type: 'int32' },
       ],
       (block, [delta, out, set]) => {
-        const decay = block.exp(block.mul(block.unsqueeze(delta!, 1), this.#a)) // [rows, N, D]
-        const state = block.mul(decay, block.gather(states, set!))
-        return block.squeeze(block.matMul(block.unsqueeze(out!, 1), state), 1)
+        const decay = block.exp(block.mul(delta!, this.#a)) // [rows, N, D]
+        return block.matMul(out!, block.mul(decay, block.gather(states, set!)))
       },
-    )
+    ) // [R, 1, D]
+    const whole = g.cast(g.squeeze(inputs.runKeep, 1), 'bool')
+    const left = g.gather(this.#left, g.where(whole, g.int32(FEATURE_CATEGORIES.length), category)) // [R, D]
     const own = g.mul(g.reduceSum(g.mul(x.b, x.c), 1), x.v)
-    return g.add(fromContext, g.mul(own, this.kept(g, inputs.runKeep, knocked)))
+    return g.add(g.squeeze(fromContext, 1), g.mul(own, left))
   }
 
   /** y of suffixes, `[R * L, D]`: targets read the recurrence without the cut sources, the other tokens the whole. */
-  private suffixes(x: Scan, states: Value, knocked: Value): Value {
+  private suffixes(x: Scan, states: Value, category: Value): Value {
     const { g, c, inputs } = this
-    const rows = this.#rows
+    const rows = this.rows
     const floats = [
       rows.bySuffix(x.delta, c.dInner),
       rows.bySuffix(x.v, c.dInner),
       rows.bySuffix(x.b, c.dState),
       rows.bySuffix(x.c, c.dState),
-      knocked,
+      g.gather(this.#knocked, category),
     ]
     const masks = [inputs.runKeep, inputs.runTarget!]
     const sets = [inputs.runSet, g.mul(rows.runContext, rows.sets)]

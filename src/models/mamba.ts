@@ -21,8 +21,28 @@ function activations(c: MambaSizes): ActivationCosts {
     setBytes: float * 2 * state,
     contextTokenBytes: float * 3 * state,
     pairBytes: 0,
+    pairTokens: Number.POSITIVE_INFINITY,
+    partBytes: 0,
     crossBytes: 0,
     fixedBytes: float * 5 * state * blockRows(c),
+  }
+}
+
+/** The same in graphs for a GPU. */
+function gpuActivations(c: MambaSizes): ActivationCosts {
+  const float = 4
+  const state = c.dInner * c.dState
+  return {
+    // About ten vectors of dInner, and of states the decay's exponent, the decay, the run's state and their product.
+    rowBytes: float * (3 * c.dModel + 10 * c.dInner + 4 * state),
+    promptBytes: 0,
+    setBytes: float * 3 * state,
+    contextTokenBytes: 0,
+    pairBytes: 0,
+    pairTokens: Number.POSITIVE_INFINITY,
+    partBytes: 0,
+    crossBytes: 0,
+    fixedBytes: 0,
   }
 }
 
@@ -59,16 +79,17 @@ export function describeMamba(source: ConfigSource, mixerEpsilon?: number): Mode
     dModel: c.dModel,
     vocabSize: read.size('vocab_size'),
     featureCategories: FEATURE_CATEGORIES,
-
+    history: c.dConv - 1,
     aLog: 'mixer.A_log',
     activations: activations(c),
+    gpuActivations: gpuActivations(c),
     prefix: 'backbone.',
     embedding: 'backbone.embeddings.weight',
     tied: read.flag('tie_word_embeddings', true),
     finalNorm: { weight: 'backbone.norm_f.weight', epsilon: c.epsilon },
     layerPrefix: (layer) => `backbone.layers.${layer}.`,
     layerTensors: () => mambaTensors(c),
-    advance: (g, weights, inputs, kind) => new MambaLayer(g, c, weights, inputs, kind).advance(),
+    advance: (weights, rows) => new MambaLayer(c, weights, rows).advance(),
   }
 }
 

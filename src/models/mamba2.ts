@@ -7,7 +7,7 @@ import {
   type ModelDescription,
 } from './architecture.js'
 import { ConfigReader } from './config.js'
-import { Mamba2Layer, type Mamba2Sizes, mamba2Tensors, mamba2Widths } from './mamba2-layer.js'
+import { CHUNK, Mamba2Layer, type Mamba2Sizes, mamba2Tensors, mamba2Widths } from './mamba2-layer.js'
 
 /** Bytes inside a layer: what is alive at once at the worst moment. */
 function activations(c: Mamba2Sizes): ActivationCosts {
@@ -21,6 +21,9 @@ function activations(c: Mamba2Sizes): ActivationCosts {
     contextTokenBytes: 0,
     // Decay exponents, decays, weights and one of them while it is reshaped.
     pairBytes: float * 4 * c.nHeads,
+    pairTokens: CHUNK,
+    // Of one sequence, whole and masked: the state, what is added to it, and the next.
+    partBytes: float * 2 * 3 * dInner * c.dState,
     crossBytes: float * (3 * c.nGroups + 4),
     fixedBytes: 0,
   }
@@ -54,16 +57,17 @@ function describe(source: ConfigSource): ModelDescription {
     dModel: c.dModel,
     vocabSize: read.size('vocab_size'),
     featureCategories: FEATURE_CATEGORIES,
-
+    history: c.dConv - 1,
     aLog: 'mixer.A_log',
     activations: activations(c),
+    gpuActivations: { ...activations(c), pairTokens: Number.POSITIVE_INFINITY, partBytes: 0 },
     prefix: 'backbone.',
     embedding: 'backbone.embeddings.weight',
     tied: read.flag('tie_word_embeddings', false),
     finalNorm: { weight: 'backbone.norm_f.weight', epsilon: c.epsilon },
     layerPrefix: (layer) => `backbone.layers.${layer}.`,
     layerTensors: () => mamba2Tensors(c),
-    advance: (g, weights, inputs, kind) => new Mamba2Layer(g, c, weights, inputs, kind).advance(),
+    advance: (weights, rows) => new Mamba2Layer(c, weights, rows).advance(),
   }
 }
 

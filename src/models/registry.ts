@@ -3,6 +3,7 @@ import type { Checkpoint } from '../checkpoints/checkpoint.js'
 import { fromMambaSsm, isMambaSsm, mambaSsmConfig, withEmbeddings } from '../checkpoints/mamba-ssm.js'
 import { renamed } from '../checkpoints/renamed.js'
 import { InputError, show } from '../errors.js'
+import type { GraphTarget } from '../onnx/graph.js'
 import type { Architecture, ConfigSource, ModelDescription, ModelSpec } from './architecture.js'
 import { falconMamba } from './falcon-mamba.js'
 import { gpt2 } from './gpt2.js'
@@ -62,11 +63,11 @@ export function checkConfig(source: ConfigSource): ModelDescription {
  * the prefix of a bare model's names, or that of `mamba_ssm`.
  * @throws InputError when the architecture is unknown, or config and tensors do not fit it
  */
-export function openModel(checkpoint: Checkpoint): ModelSpec {
+export function openModel(checkpoint: Checkpoint, target?: GraphTarget): ModelSpec {
   const inHuggingFace = isMambaSsm(checkpoint.config) ? fromMambaSsm(checkpoint) : checkpoint
   const architecture = architectureOf(inHuggingFace)
   const { prefix, embedding } = architecture.describe(inHuggingFace)
-  return openAs(architecture, withUsualNames(inHuggingFace, prefix, embedding))
+  return openAs(architecture, withUsualNames(inHuggingFace, prefix, embedding), target)
 }
 
 /**

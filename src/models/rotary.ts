@@ -48,9 +48,36 @@ export function anglesOf(rows: LayerRows, frequencies: Float32Array): Angles {
   const { g } = rows
   const prompts = g.slice(rows.tokens, g.ints(0), g.ints(1), 0)
   const positions = g.concat(0, g.op('Tile', [rows.positions, prompts]), g.reshape(rows.suffixPositions, -1))
+  if (g.gpu) return fromTables(g, positions, frequencies)
   const column = g.reshape(g.cast(positions, 'float32'), -1, 1, 1)
   const angles = g.mul(column, g.constant('frequencies', frequencies))
   return { cos: g.cos(angles), sin: g.sin(angles) }
+}
+
+/** Positions that one row of the coarse table stands for, and its rows: prompts may have as many tokens as the product. */
+const FINE = 64
+const COARSE = 2048
+
+/**
+ * The same from tables made in float64: how exact sines of large angles are is a GPU's own affair. Position p is
+ * FINE a + b, and cos(x + y) = cos x cos y - sin x sin y, sin(x + y) = sin x cos y + cos x sin y.
+ */
+function fromTables(g: Graph, positions: Value, frequencies: Float32Array): Angles {
+  const half = frequencies.length
+  const table = (of: (angle: number) => number, step: number, count: number, index: Value): Value => {
+    const entries = Float32Array.from({ length: count * half }, (_, i) =>
+      of(step * Math.floor(i / half) * frequencies[i % half]!),
+    )
+    return g.gather(g.constant('angles', entries, [count, 1, half]), index) // [rows, 1, half]
+  }
+  const a = g.div(positions, g.int32(FINE))
+  const b = g.sub(positions, g.mul(a, g.int32(FINE)))
+  const [cosA, sinA] = [table(Math.cos, FINE, COARSE, a), table(Math.sin, FINE, COARSE, a)]
+  const [cosB, sinB] = [table(Math.cos, 1, FINE, b), table(Math.sin, 1, FINE, b)]
+  return {
+    cos: g.sub(g.mul(cosA, cosB), g.mul(sinA, sinB)),
+    sin: g.add(g.mul(sinA, cosB), g.mul(cosA, sinB)),
+  }
 }
 
 /** Turn `[rows, heads headDim]` by the rows' angles. */

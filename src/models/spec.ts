@@ -1,6 +1,13 @@
 /** From a checkpoint and its architecture to a model that the sweep can use: what is the same for every family. */
 import type { Checkpoint } from '../checkpoints/checkpoint.js'
-import { Graph, type OnnxModel, type Value } from '../onnx/graph.js'
+import {
+  CPU_TARGET,
+  Graph,
+  type GraphTarget,
+  type OnnxModel,
+  type Value,
+  type WeightForm,
+} from '../onnx/graph.js'
 import {
   type Architecture,
   type LayerKind,
@@ -9,22 +16,25 @@ import {
   type ModelCosts,
   type ModelDescription,
   type ModelSpec,
+  nextInputs,
   type TensorShapes,
 } from './architecture.js'
 import { featureNorms } from './features.js'
 import { finalNormGraph, type HeadPart, headParts, unembeddingGraph } from './head.js'
+import { LayerRows } from './rows.js'
 import { embedRows, requireTensors } from './tensors.js'
+import { WeightMemory } from './weight-memory.js'
 
 /** The unembedding's name where it is not the embedding; the same in all families. */
 export const UNEMBEDDING = 'lm_head.weight'
 
 const FLOAT_BYTES = 4
 
-/**
- * A part of the unembedding has half of a layer's bytes, as it is one tensor, of which ONNX Runtime has a second copy
- * while it packs it; but not so few that many small sessions would result.
- */
+/** A part of the unembedding has at most a layer's bytes, but not so few that many small sessions would result. */
 const LEAST_PART_BYTES = 2 ** 24
+
+/** On a GPU every part costs a wait: few of them, but none larger than the least that any device can hold in one piece. */
+const GPU_PART_BYTES = 2 ** 27
 
 function values(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1)
@@ -52,7 +62,8 @@ export function parameterCount(d: ModelDescription): number {
 }
 
 /** What a model needs, by its description. */
-export function modelCosts(d: ModelDescription): ModelCosts {
+export function modelCosts(d: ModelDescription, target = CPU_TARGET): ModelCosts {
+  const onGpu = target.device !== 'cpu'
   const layers = Array.from({ length: d.nLayers }, (_, layer) => Object.entries(d.layerTensors(layer)))
   const largest = (of: (name: string, shape: readonly number[]) => number): number =>
     Math.max(...layers.map((tensors) => tensors.reduce((sum, [name, shape]) => sum + of(name, shape), 0)))
@@ -60,44 +71,36 @@ export function modelCosts(d: ModelDescription): ModelCosts {
   const matrix = (name: string, shape: readonly number[]): number =>
     shape.length === 2 && name.endsWith('weight') ? values(shape) : 0
   return {
-    ...d.activations,
+    ...((onGpu && d.gpuActivations) || d.activations),
     layerBytes: FLOAT_BYTES * largest((_, shape) => values(shape)),
     headBytes: FLOAT_BYTES * d.vocabSize * d.dModel,
-    headPartBytes: FLOAT_BYTES * d.dModel * Math.max(...partsOf(d).map(({ count }) => count)),
+    headPartBytes: FLOAT_BYTES * d.dModel * Math.max(...partsOf(d, target).map(({ count }) => count)),
     layerFlops: 2 * largest(matrix),
     headFlops: 2 * d.vocabSize * d.dModel,
   }
 }
 
-function partsOf(d: ModelDescription): HeadPart[] {
+function partsOf(d: ModelDescription, { device }: GraphTarget): HeadPart[] {
+  if (device !== 'cpu') return headParts(d.vocabSize, d.dModel, GPU_PART_BYTES)
   const layer = Object.values(d.layerTensors(0)).reduce((sum, shape) => sum + values(shape), 0)
-  return headParts(d.vocabSize, d.dModel, Math.max(LEAST_PART_BYTES, (FLOAT_BYTES * layer) / 2))
+  return headParts(d.vocabSize, d.dModel, Math.max(LEAST_PART_BYTES, FLOAT_BYTES * layer))
 }
 
 /**
- * Memory for the weights of one layer at a time, used again for the next: a session has its own copy of them when it
- * is made, and arrays that wait for the garbage collector would be several layers more.
+ * The graph that `make` makes with `bytes` bytes of memory, which are lent to it.
  */
-class LayerMemory {
-  #memory = new WeakRef(new ArrayBuffer(0))
-  #used = 0
-
-  /** Memory for `values` values in all; what was given out before is used again. */
-  begin(values: number): { take(count: number): Float32Array } {
-    let memory = this.#memory.deref()
-    if (memory === undefined || memory.byteLength < FLOAT_BYTES * values) {
-      memory = new ArrayBuffer(FLOAT_BYTES * values)
-      this.#memory = new WeakRef(memory)
-    }
-    this.#used = 0
-    const whole = memory
-    return {
-      take: (count) => {
-        const from = this.#used
-        this.#used += FLOAT_BYTES * count
-        return new Float32Array(whole, from, count)
-      },
-    }
+async function inMemory(
+  memory: WeightMemory,
+  bytes: number,
+  make: (buffer: ArrayBuffer) => Promise<OnnxModel>,
+): Promise<OnnxModel> {
+  const buffer = memory.take(bytes)
+  const giveBack = (back: ArrayBuffer): void => memory.give(back)
+  try {
+    return { ...(await make(buffer)), loan: { memory: buffer, giveBack } }
+  } catch (error) {
+    giveBack(buffer)
+    throw error
   }
 }
 
@@ -131,39 +134,83 @@ class ReadWeights implements LayerWeights {
   }
 }
 
+/** Some layers in a row, as one graph. */
+interface Span {
+  readonly first: number
+  readonly count: number
+  readonly kind: LayerKind
+}
+
+/** Bytes of the weights of some layers in a row. */
+function layerBytes(d: ModelDescription, first: number, count: number): number {
+  const shapes = Array.from({ length: count }, (_, place) => Object.values(d.layerTensors(first + place)))
+  return FLOAT_BYTES * shapes.flat().reduce((sum, shape) => sum + values(shape), 0)
+}
+
+/** Tensors of a layer, one behind the other in `buffer` from byte `from` on, read at once: a disk is fastest with several reads at hand. */
+async function readTensors(
+  checkpoint: Checkpoint,
+  prefix: string,
+  shapes: TensorShapes,
+  buffer: ArrayBuffer,
+  from: number,
+): Promise<Map<string, Float32Array>> {
+  let at = from
+  const reads = Object.entries(shapes).map(async ([name, shape]): Promise<[string, Float32Array]> => {
+    const into = new Float32Array(buffer, at, values(shape))
+    at += into.byteLength
+    return [name, await checkpoint.tensor(prefix + name, shape, into)]
+  })
+  // When one fails the others still write into the memory: it is free when all have ended.
+  await Promise.allSettled(reads)
+  return new Map(await Promise.all(reads))
+}
+
 async function layerModel(
   checkpoint: Checkpoint,
   d: ModelDescription,
-  layer: number,
-  kind: LayerKind,
-  memory: LayerMemory,
+  { first, count, kind }: Span,
+  form: WeightForm,
+  target: GraphTarget,
+  buffer: ArrayBuffer,
 ): Promise<OnnxModel> {
-  const shapes = d.layerTensors(layer)
-  const prefix = d.layerPrefix(layer)
-  const { take } = memory.begin(Object.values(shapes).reduce((sum, shape) => sum + values(shape), 0))
-  const tensors = new Map<string, Float32Array>()
-  for (const [name, shape] of Object.entries(shapes)) {
-    tensors.set(name, await checkpoint.tensor(prefix + name, shape, take(values(shape))))
+  const name = count === 1 ? `layer ${first}` : `layers ${first} to ${first + count - 1}`
+  const g = new Graph(`${name} of ${checkpoint.name}`, undefined, target)
+  let inputs = layerInputs(g, kind, d.dModel, d.history)
+  let rows = new LayerRows(g, inputs, kind)
+  let all = rows.all
+  for (let place = 0; place < count; place++) {
+    const layer = first + place
+    const shapes = d.layerTensors(layer)
+    const from = layerBytes(d, first, place)
+    const tensors = await readTensors(checkpoint, d.layerPrefix(layer), shapes, buffer, from)
+    if (place > 0) {
+      inputs = nextInputs(g, kind, place, inputs, all, d.history)
+      rows = new LayerRows(g, inputs, kind)
+    }
+    all = d.advance(new ReadWeights(g, shapes, tensors), rows, layer)
   }
-  const g = new Graph(`layer ${layer} of ${checkpoint.name}`)
-  const weights = new ReadWeights(g, shapes, tensors)
-  const { base, runs } = d.advance(g, weights, layerInputs(g, kind, d.dModel), kind, layer)
-  g.output('nextBase', base, 'float32', ['B*T', d.dModel])
-  g.output('nextRuns', runs, 'float32', ['R*L', d.dModel])
-  return g.build()
+  const [base, runs] = rows.cut(all)
+  g.output('nextBase', base, 'float32', ['B*T', d.dModel], 'stays')
+  g.output('nextRuns', runs, 'float32', ['R*L', d.dModel], 'stays')
+  return g.build(form)
 }
 
 /**
- * Open a checkpoint as a model of `architecture`. Reads no weights.
+ * Open a checkpoint as a model of `architecture`, with graphs for `target`. Reads no weights.
  * @throws InputError when the config is not one of this family, or a tensor is missing, misshapen or left unused
  */
-export function openAs(architecture: Architecture, checkpoint: Checkpoint): ModelSpec {
+export function openAs(
+  architecture: Architecture,
+  checkpoint: Checkpoint,
+  target: GraphTarget = CPU_TARGET,
+): ModelSpec {
   const d = architecture.describe(checkpoint)
   // As transformers does: a file that holds an unembedding of its own is believed.
   const unembedding = !d.tied || checkpoint.has(UNEMBEDDING) ? UNEMBEDDING : d.embedding
   requireTensors(checkpoint, modelTensors(d, unembedding), d)
   const table = [d.vocabSize, d.dModel] as const
-  const memory = new LayerMemory()
+  const memory = new WeightMemory()
   return {
     name: checkpoint.name,
     modelType: architecture.modelType,
@@ -173,8 +220,13 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
     parameters: parameterCount(d),
     maxTokens: d.maxTokens,
     featureCategories: d.featureCategories,
-    costs: modelCosts(d),
-    layer: (layer, kind) => layerModel(checkpoint, d, layer, kind, memory),
+    history: d.history,
+    costs: modelCosts(d, target),
+    layer(first, kind, form = 'constants', count = 1) {
+      return inMemory(memory, layerBytes(d, first, count), (buffer) =>
+        layerModel(checkpoint, d, { first, count, kind }, form, target, buffer),
+      )
+    },
     async embed(ids, positions) {
       const rows = await embedRows(checkpoint, d.embedding, table, ids)
       if (d.positions === undefined) return rows
@@ -189,12 +241,14 @@ export function openAs(architecture: Architecture, checkpoint: Checkpoint): Mode
         epsilon,
       })
     },
-    headParts: partsOf(d),
-    async unembedding({ first, count }) {
-      const into = memory.begin(count * d.dModel).take(count * d.dModel)
-      const rows = await checkpoint.rows(unembedding, table, first, count, into)
-      const name = `unembedding ${first} to ${first + count - 1} of ${checkpoint.name}`
-      return unembeddingGraph(rows, d.dModel, name)
+    headParts: partsOf(d, target),
+    unembedding({ first, count }, outputs, form = 'constants') {
+      return inMemory(memory, FLOAT_BYTES * count * d.dModel, async (buffer) => {
+        const into = new Float32Array(buffer, 0, count * d.dModel)
+        const rows = await checkpoint.rows(unembedding, table, first, count, into)
+        const name = `unembedding ${first} to ${first + count - 1} of ${checkpoint.name}`
+        return unembeddingGraph(rows, d.dModel, name, outputs, form, target)
+      })
     },
     unembed: (ids) => embedRows(checkpoint, unembedding, table, ids),
     async featureNorms() {

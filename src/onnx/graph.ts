@@ -26,12 +26,42 @@ const OPSETS = { '': 21, [MICROSOFT]: 1 }
 /** Constants up to this many bytes lie in the model itself: shape arithmetic must see them when it loads. */
 const INLINE_BYTES = 1024
 
+/**
+ * How a graph has its weights, its float32 constants of one axis or more. `constants`: a session makes its own copy of
+ * them, packed for its matrix products. `inputs`: they are given at every run and used where they lie, so that loading
+ * them is reading them, and graphs that differ in nothing else share a session.
+ */
+export type WeightForm = 'constants' | 'inputs'
+
 /** A finished graph: the model file, and the large constants that lie beside it. */
 export interface OnnxModel {
   /** What it is, for messages: `layer 3 of mamba`. */
   readonly name: string
   readonly bytes: Uint8Array
   readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[]
+  /** Outputs that stay where they were computed, for another graph to read; the others come back. */
+  readonly staying?: readonly string[]
+  /** Inputs that are to have these values at every run. */
+  readonly weights?: readonly WeightInput[]
+  /** Memory that is lent to it: its weights, or some of them, lie there. */
+  readonly loan?: Loan
+}
+
+/**
+ * Memory that is used for others when it is given back, once: for constants when a session has been made of them (it has
+ * a copy), for inputs when their session is released.
+ */
+export interface Loan {
+  readonly memory: ArrayBuffer
+  /** @param memory the same, or what it has become when it was handed to another thread and back */
+  readonly giveBack: (memory: ArrayBuffer) => void
+}
+
+/** A weight that is given at every run. */
+export interface WeightInput {
+  readonly name: string
+  readonly data: Float32Array
+  readonly shape: readonly number[]
 }
 
 /** What a `Constant` may hold. */
@@ -42,17 +72,37 @@ function elementType(data: ConstantData): ElementType {
   return data instanceof Int32Array ? 'int32' : 'int64'
 }
 
+/** A constant, before it is known where it will lie. */
+interface Constant {
+  readonly name: string
+  readonly data: ConstantData
+  readonly shape: readonly number[]
+}
+
+function isWeight({ data, shape }: Constant): boolean {
+  return data instanceof Float32Array && data.length > 0 && shape.length > 0
+}
+
 function bytesOf(data: ConstantData): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }
+
+/** What a graph is written for. All targets compute the same; they differ in which operators are fast, or there at all. */
+export interface GraphTarget {
+  readonly device: 'cpu' | 'webgpu' | 'cuda'
+  /** The type of weights and of what they are multiplied with; everything else is float32. */
+  readonly products: 'float32' | 'float16'
+}
+
+export const CPU_TARGET: GraphTarget = { device: 'cpu', products: 'float32' }
 
 /** An ONNX graph under construction. Operators are methods; each returns its output (or outputs). */
 export class Graph extends Operators {
   readonly #nodes: NodeProto[] = []
   readonly #inputs: ValueInfoProto[] = []
   readonly #outputs: ValueInfoProto[] = []
-  readonly #initializers: TensorProto[] = []
-  readonly #external: { path: string; data: Uint8Array }[] = []
+  readonly #staying: string[] = []
+  readonly #constants: Constant[] = []
   readonly #shared = new Map<string, Value>()
   #count = 0
 
@@ -60,8 +110,14 @@ export class Graph extends Operators {
   constructor(
     readonly name: string,
     private readonly parent?: Graph,
+    readonly target: GraphTarget = parent?.target ?? CPU_TARGET,
   ) {
     super()
+  }
+
+  /** Whether it is for a GPU: no loops then (WebGPU has none), and nothing in blocks, as there is no cache to fit. */
+  get gpu(): boolean {
+    return this.target.device !== 'cpu'
   }
 
   /** A tensor given at every run. Dimensions are sizes or names. */
@@ -70,8 +126,9 @@ export class Graph extends Operators {
     return { name }
   }
 
-  /** Give `value` back at every run under `name`. */
-  output(name: string, value: Value, type: ElementType, shape: readonly Dim[]): void {
+  /** Give `value` back at every run under `name`; with `stays` on the device, for another graph to read. */
+  output(name: string, value: Value, type: ElementType, shape: readonly Dim[], stays?: 'stays'): void {
+    if (stays) this.#staying.push(name)
     this.#nodes.push({
       opType: 'Identity',
       domain: '',
@@ -90,14 +147,7 @@ export class Graph extends Operators {
       throw new Error(`Graph.constant: ${label} of shape [${shape}] needs ${size} values, got ${data.length}`)
     }
     const name = this.#fresh(label)
-    const raw = bytesOf(data)
-    const type = elementType(data)
-    if (raw.length <= INLINE_BYTES) {
-      this.#initializers.push({ name, type, shape, data: { raw } })
-    } else {
-      this.#external.push({ path: name, data: raw })
-      this.#initializers.push({ name, type, shape, data: { location: name, length: raw.length } })
-    }
+    this.#constants.push({ name, data, shape })
     return { name }
   }
 
@@ -114,6 +164,27 @@ export class Graph extends Operators {
   /** An int32 scalar. */
   int32(value: number): Value {
     return this.#once(`int32 ${value}`, () => this.constant('int32', Int32Array.of(value), []))
+  }
+
+  protected gemm(
+    x: Value,
+    weight: Value,
+    bias: Value | undefined,
+    attributes: Record<string, Attribute>,
+  ): Value {
+    const { device, products } = this.target
+    if (products === 'float32' && device !== 'webgpu') {
+      return this.op('Gemm', bias ? [x, weight, bias] : [x, weight], attributes)
+    }
+    // What is done to a weight, a constant, ONNX Runtime does once, when it loads.
+    const typed = (value: Value): Value => (products === 'float16' ? this.cast(value, 'float16') : value)
+    // WebGPU's MatMul is at least as fast as its Gemm (bench/gpu.ts).
+    const y =
+      device === 'webgpu'
+        ? this.matMul(typed(x), typed(attributes.transB === 1 ? this.transpose(weight, 1, 0) : weight))
+        : this.op('Gemm', [typed(x), typed(weight)], attributes)
+    const float = products === 'float16' ? this.cast(y, 'float32') : y
+    return bias ? this.add(float, bias) : float
   }
 
   /** Any operator with one output. */
@@ -162,6 +233,16 @@ export class Graph extends Operators {
     return outputs!
   }
 
+  /** One value (float32) or another, as a condition (bool of one element) says; only that one is computed. */
+  either(condition: Value, yes: (branch: Graph) => Value, no: (branch: Graph) => Value): Value {
+    const [thenBranch, elseBranch] = [yes, no].map((write) => {
+      const branch = new Graph('branch', this)
+      branch.#results(write(branch))
+      return { graph: branch.#proto() }
+    })
+    return this.op('If', [condition], { then_branch: thenBranch!, else_branch: elseBranch! })
+  }
+
   /**
    * `body` for each slice of `inputs` along axis 0 (one or more), one after the other, so that what it computes on the
    * way stays small. Returns its outputs (float32) stacked along axis 0.
@@ -185,13 +266,19 @@ export class Graph extends Operators {
 
   /**
    * `body` on blocks of at most `rows` rows of `inputs` (`[n, ...]`), see `forEach`. Blocks are as equal as can be; the
-   * last may end in rows of zeros, whose results (`[rows, ...]` like the others) are dropped.
+   * last may end in rows of zeros, whose results (`[rows, ...]` like the others) are dropped. A GPU gets all at once.
    */
   blocks(
     rows: number,
     inputs: readonly { readonly value: Value; readonly type: ElementType }[],
     body: (body: Graph, blocks: Value[]) => Value,
   ): Value {
+    if (this.gpu) {
+      return body(
+        this,
+        inputs.map(({ value }) => value),
+      )
+    }
     const up = (a: Value, b: Value): Value => this.div(this.sub(this.add(a, b), this.ints(1)), b)
     const n = this.shape(inputs[0]!.value, 0, 1)
     const atLeastOne = (x: Value): Value => this.op('Max', [x, this.ints(1)])
@@ -229,20 +316,41 @@ export class Graph extends Operators {
     }
   }
 
-  /** The finished model. */
-  build(): OnnxModel {
+  /** The finished model. Its weights are the arrays that were given, not copies. */
+  build(form: WeightForm = 'constants'): OnnxModel {
+    const weights: WeightInput[] = []
+    const inputs = [...this.#inputs]
+    const initializers: TensorProto[] = []
+    const externalData: { path: string; data: Uint8Array }[] = []
+    for (const constant of this.#constants) {
+      const { name, data, shape } = constant
+      const type = elementType(data)
+      const raw = bytesOf(data)
+      if (form === 'inputs' && isWeight(constant)) {
+        inputs.push({ name, type, shape })
+        weights.push({ name, data: data as Float32Array, shape })
+      } else if (raw.length <= INLINE_BYTES) {
+        initializers.push({ name, type, shape, data: { raw } })
+      } else {
+        externalData.push({ path: name, data: raw })
+        initializers.push({ name, type, shape, data: { location: name, length: raw.length } })
+      }
+    }
     return {
       name: this.name,
-      bytes: encodeModel({ graph: this.#proto(), opsets: OPSETS }),
-      externalData: this.#external,
+      bytes: encodeModel({ graph: { ...this.#proto(), inputs, initializers }, opsets: OPSETS }),
+      externalData,
+      staying: this.#staying,
+      ...(form === 'inputs' && { weights }),
     }
   }
 
   #proto(): GraphProto {
     return {
-      name: this.name,
+      // Not its own name: graphs that differ in their weights alone are the same bytes.
+      name: 'graph',
       nodes: this.#nodes,
-      initializers: this.#initializers,
+      initializers: [],
       inputs: this.#inputs,
       outputs: this.#outputs,
     }

@@ -30,6 +30,20 @@ export abstract class Operators {
   /** An int32 scalar. */
   abstract int32(value: number): Value
 
+  /** A product with a weight, in the type that the graph's target has for it. */
+  protected abstract gemm(
+    x: Value,
+    weight: Value,
+    bias: Value | undefined,
+    attributes: Record<string, Attribute>,
+  ): Value
+
+  /** A float32 scalar. */
+  abstract scalar(value: number): Value
+
+  /** Whether the graph is for a GPU. */
+  abstract get gpu(): boolean
+
   // Elementwise, with numpy broadcasting.
   add = (a: Value, b: Value): Value => this.op('Add', [a, b])
   sub = (a: Value, b: Value): Value => this.op('Sub', [a, b])
@@ -38,8 +52,17 @@ export abstract class Operators {
   exp = (x: Value): Value => this.op('Exp', [x])
   log = (x: Value): Value => this.op('Log', [x])
   sigmoid = (x: Value): Value => this.op('Sigmoid', [x])
-  /** log(1 + exp(x)) */
-  softplus = (x: Value): Value => this.op('Softplus', [x])
+  /**
+   * log(1 + exp(x)) = max(x, 0) + log(1 + u), u = exp(-|x|), to 3e-7 of the value. ONNX Runtime's Softplus is as exact but
+   * scalar on CPUs, and takes twice as long there. With w = 1 + u rounded, log(1 + u) = log(w) + (u - (w - 1)) / w.
+   */
+  softplus = (x: Value): Value => {
+    if (this.gpu) return this.op('Softplus', [x])
+    const u = this.exp(this.op('Neg', [this.op('Abs', [x])]))
+    const w = this.add(u, this.scalar(1))
+    const lost = this.div(this.sub(u, this.sub(w, this.scalar(1))), w)
+    return this.add(this.add(this.log(w), lost), this.op('Relu', [x]))
+  }
   /** x * sigmoid(x) */
   silu = (x: Value): Value => this.mul(x, this.sigmoid(x))
   tanh = (x: Value): Value => this.op('Tanh', [x])
@@ -55,16 +78,17 @@ export abstract class Operators {
   equal = (a: Value, b: Value): Value => this.op('Equal', [a, b])
   /** `yes` where `condition` (bool) holds, else `no`. */
   where = (condition: Value, yes: Value, no: Value): Value => this.op('Where', [condition, yes, no])
-  cast = (x: Value, type: 'float32' | 'int32' | 'int64' | 'bool'): Value =>
-    this.op('Cast', [x], { to: { float32: 1, int32: 6, int64: 7, bool: 9 }[type] })
+  cast = (x: Value, type: 'float32' | 'float16' | 'int32' | 'int64' | 'bool'): Value =>
+    this.op('Cast', [x], { to: { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 }[type] })
 
   // Linear algebra.
+  /** Sums of products by numpy's subscripts: `rn,rn->r`. */
+  einsum = (equation: string, ...values: Value[]): Value => this.op('Einsum', values, { equation })
   matMul = (a: Value, b: Value): Value => this.op('MatMul', [a, b])
   /** x W^T + bias for x `[rows, in]` and W `[out, in]`: PyTorch's `Linear`, weights as checkpoints hold them. */
-  linear = (x: Value, weight: Value, bias?: Value): Value =>
-    this.op('Gemm', bias ? [x, weight, bias] : [x, weight], { transB: 1 })
+  linear = (x: Value, weight: Value, bias?: Value): Value => this.gemm(x, weight, bias, { transB: 1 })
   /** x W + bias for x `[rows, in]` and W `[in, out]`: GPT-2's `Conv1D`. */
-  affine = (x: Value, weight: Value, bias: Value): Value => this.op('Gemm', [x, weight, bias])
+  affine = (x: Value, weight: Value, bias: Value): Value => this.gemm(x, weight, bias, {})
   /** x / sqrt(mean(x^2 over the last axis) + epsilon) * weight */
   rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
     this.op('SimplifiedLayerNormalization', [x, weight], { axis: -1, epsilon: { float: epsilon } })
@@ -93,6 +117,7 @@ export abstract class Operators {
   // Reductions; the axis stays with size 1.
   reduceSum = (x: Value, axis: number): Value => this.op('ReduceSum', [x, this.ints(axis)], { keepdims: 1 })
   reduceMax = (x: Value, axis: number): Value => this.op('ReduceMax', [x, this.ints(axis)], { keepdims: 1 })
+  reduceMin = (x: Value, axis: number): Value => this.op('ReduceMin', [x, this.ints(axis)], { keepdims: 1 })
   argMax = (x: Value, axis: number): Value => this.op('ArgMax', [x], { axis, keepdims: 1 })
   /** Sums over an axis from its end, each without its own element: y[i] = x[i+1] + x[i+2] + ... */
   sumAfter = (x: Value, axis: number): Value =>

@@ -31,6 +31,10 @@ const model = z.object({
   width: z.number().optional(),
   parameters: z.number().optional(),
   featureCategories: z.array(z.enum(FEATURE_CATEGORIES)),
+  /** What computed last: ONNX Runtime's version and device. */
+  runtime: z.string().optional(),
+  /** Of matrix products, where it is not float32. */
+  arithmetic: z.enum(['tf32', 'float16']).optional(),
   /** Whose results these are, where not factflow's own. */
   origin: z.string().optional(),
   /** Its place among the models of the study, from 0. */

@@ -12,7 +12,7 @@ import type { Fact, PreparedPrompt } from '../prompts/facts.js'
 import { findSubject } from '../prompts/roles.js'
 import { Tokenizer } from '../prompts/tokenizer.js'
 import type { Runtime } from '../runtime/runtime.js'
-import { speedOf } from './speed.js'
+import { speedOf } from '../runtime/speed.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
 import { askedCurves, type Curve, costOf, type Work, type WorkCost } from './work.js'
 
@@ -108,7 +108,7 @@ export async function estimateStudy(
       flops,
       seconds: (flops + FLOPS_PER_BYTE * layerRows * spec.costs.rowBytes) / flopsPerSecond,
       weights: needs.memory,
-      least: leastMemory(spec.costs),
+      least: leastMemory(spec),
     })
   }
   return estimates

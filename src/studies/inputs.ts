@@ -32,6 +32,8 @@ export async function modelRun(
     width: spec.dModel,
     parameters: spec.parameters,
     featureCategories: [...spec.featureCategories],
+    runtime: model.runtime.description,
+    ...(model.runtime.arithmetic && { arithmetic: model.runtime.arithmetic }),
   }
 }
 
@@ -57,6 +59,11 @@ export function sameModel(label: string, stored: RunModel, now: RunModel, dir: s
   if (stored.origin !== undefined) {
     throw new OtherInputs(
       `${dir}: the label ${label} must be free, got results of ${stored.origin}; give the model another label`,
+    )
+  }
+  if (stored.arithmetic !== now.arithmetic) {
+    throw new OtherInputs(
+      `${dir}: ${label} must be computed in ${stored.arithmetic ?? 'float32'} as the results that are stored here, got ${now.arithmetic ?? 'float32'}; use another folder or label, or --restart to set the old results aside`,
     )
   }
   if (stored.fingerprint === now.fingerprint) return

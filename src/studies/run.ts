@@ -5,6 +5,7 @@ import { evaluate } from '../experiments/evaluate.js'
 import { loadModel } from '../load.js'
 import type { Model, Progress } from '../model.js'
 import { RunFolder } from '../results/run-folder.js'
+import type { DeviceOptions } from '../runtime/open-runtime.js'
 import { VERSION } from '../version.js'
 import { evaluationRow } from './evaluation-row.js'
 import { checkEvaluate, checkVersion, looksTheSame, modelRun, OtherInputs, sameModel } from './inputs.js'
@@ -31,13 +32,12 @@ export type ShowProgress = <T>(
   task: (onProgress: (progress: Progress) => void) => Promise<T>,
 ) => Promise<T>
 
-export interface StudyOptions extends DownloadListener {
+export interface StudyOptions extends DownloadListener, DeviceOptions {
   /** The run folder. */
   readonly out: string
   /** Labels of the models to compute now; default all. */
   readonly models?: readonly string[]
   readonly memory?: number
-  readonly threads?: number
   readonly offline?: boolean
   readonly signal?: AbortSignal
   readonly progress?: ShowProgress
@@ -148,10 +148,11 @@ class StudyRun {
     const label = modelLabel(entry)
     if (this.#open?.label === label) return this.#open.model
     await this.#close()
-    const { memory, threads, offline, onProgress, onNote, signal } = this.options
+    const { memory, threads, device, dtype, tf32, offline, onProgress, onNote, signal } = this.options
     const { model: name, revision, tokenizer } = entry
     const model = await loadModel(name, {
-      ...{ revision, tokenizer, offline: offline || undefined, memory, threads },
+      ...{ revision, tokenizer, offline: offline || undefined, memory },
+      ...{ threads, device, dtype, tf32 },
       ...{ onProgress, onNote, signal },
     })
     this.#open = { label, model }

@@ -4,7 +4,7 @@ import { flowKnockouts, paperFlows, parseFlow, relativeChange } from '../experim
 import { defaultWindow, type Knockout, windowLayers, windowStarts } from '../knockout/knockout.js'
 import { planSweep } from '../knockout/plan.js'
 import { layerRows } from '../knockout/sweep.js'
-import { BATCH_ROWS, type KnockoutResult } from '../model.js'
+import { BATCH_ROWS, type KnockoutResult, RUN_ROWS_PER_TOKEN } from '../model.js'
 import type { FeatureCategory, ModelSpec } from '../models/architecture.js'
 import type { PreparedPrompt } from '../prompts/facts.js'
 import { type Role, rolePositions } from '../prompts/roles.js'
@@ -210,7 +210,11 @@ export function costOf(spec: Sizes, all: readonly Work[]): WorkCost {
       curveKnockouts(curve, prompt, spec.nLayers).map(({ knockout }) => knockout),
     ),
   }))
-  const { batches } = planSweep(prompts, spec.costs, { rows: BATCH_ROWS, bytes: Number.POSITIVE_INFINITY })
+  const { batches } = planSweep(prompts, spec.costs, {
+    rows: BATCH_ROWS,
+    runRowsPerToken: RUN_ROWS_PER_TOKEN,
+    bytes: Number.POSITIVE_INFINITY,
+  })
   const through = batches.reduce((sum, batch) => sum + layerRows(batch, spec.nLayers), 0)
   const runs = batches.flatMap((batch) => batch.prompts).reduce((sum, prompt) => sum + prompt.runs.length, 0)
   const bases = batches.reduce((sum, batch) => sum + batch.prompts.length, 0)

@@ -17,8 +17,10 @@ export const COSTS: ModelCosts = {
   headFlops: 23,
   pairBytes: 29,
   crossBytes: 31,
+  pairTokens: 4,
+  partBytes: 41,
 }
-export const NO_LIMITS = { rows: 1e9, bytes: 1e9 }
+export const NO_LIMITS = { rows: 1e9, runRowsPerToken: 0, bytes: 1e9 }
 
 /** A prompt of `length` tokens. */
 export function prompt(length: number, ...knockouts: Knockout[]): PlanPrompt {

@@ -49,15 +49,19 @@ function bytesOf({ prompts, suffix, tokens }: Batch): number {
   const runs = prompts.reduce((sum, p) => sum + p.runs.length, 0)
   const rows = prompts.length * tokens + runs * suffix
   const { fixedBytes, contextTokenBytes, rowBytes, promptBytes, setBytes, pairBytes, crossBytes } = COSTS
-  const pairs = prompts.length * tokens ** 2 + runs * suffix ** 2
-  const cross = runs * suffix * prompts.length * tokens
+  const pairsOf = (count: number, length: number) =>
+    length > COSTS.pairTokens ? COSTS.pairTokens ** 2 : count * length ** 2
+  const pairs = pairsOf(prompts.length, tokens) + pairsOf(runs, suffix)
+  const context = Math.max(1, tokens - suffix)
+  const cross = runs * suffix * prompts.length * context
   return (
     fixedBytes +
-    tokens * contextTokenBytes +
+    context * contextTokenBytes +
     rows * rowBytes +
     prompts.length * promptBytes +
     prompts.length * sets * setBytes +
     pairs * pairBytes +
+    (tokens > COSTS.pairTokens ? COSTS.partBytes : 0) +
     cross * crossBytes
   )
 }
@@ -75,6 +79,7 @@ const anyPrompts: fc.Arbitrary<PlanPrompt[]> = fc.array(
 )
 const anyLimits = fc.record({
   rows: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(NO_LIMITS.rows)),
+  runRowsPerToken: fc.integer({ min: 0, max: 2 }),
   bytes: fc.oneof(fc.integer({ min: 1, max: 3000 }), fc.constant(NO_LIMITS.bytes)),
 })
 
@@ -156,7 +161,9 @@ describe('every plan', () => {
         expect(batchBytes(COSTS, batch.tokens, batch.suffix, batch.prompts)).toBe(bytesOf(batch))
         if (batch.prompts.length === 1 && batch.prompts[0].runs.length <= 1) continue
         const most =
-          batch.prompts.length > 1 ? limits.rows : Math.max(limits.rows, batch.tokens + limits.rows / 2)
+          batch.prompts.length > 1
+            ? limits.rows
+            : Math.max(limits.rows, batch.tokens * (1 + limits.runRowsPerToken))
         expect(rowsOf(batch)).toBeLessThanOrEqual(most)
         expect(bytesOf(batch)).toBeLessThanOrEqual(limits.bytes)
       }

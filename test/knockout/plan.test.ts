@@ -141,24 +141,25 @@ describe('a plan', () => {
       4,
       ...[0, 1, 2, 3].flatMap((layer) => [0, 1, 2].map((s) => knockout([s], [3], { layers: [layer] }))),
     )
-    const runsPerBatch = (rows: number, bytes = NO_LIMITS.bytes) =>
-      planSweep([many], COSTS, { rows, bytes }).batches.map(({ prompts }) =>
+    const runsPerBatch = (rows: number, bytes = NO_LIMITS.bytes, runRowsPerToken = 0) =>
+      planSweep([many], COSTS, { rows, runRowsPerToken, bytes }).batches.map(({ prompts }) =>
         prompts.reduce((sum, { runs }) => sum + runs.length, 0),
       )
     expect(runsPerBatch(4 + 12)).toEqual([12])
     expect(runsPerBatch(4 + 11)).toEqual([6, 6])
     expect(runsPerBatch(4 + 5)).toEqual([4, 4, 4])
-    // Beside a prompt that leaves them little room, runs have half of the rows.
-    expect(runsPerBatch(6)).toEqual([3, 3, 3, 3])
     expect(runsPerBatch(1)).toEqual(new Array(12).fill(1))
-    // 17 fixed, 4 * 13 context, 4 * 5 base rows and 16 * 29 pairs of theirs, 7 prompt, 4 * 11 kept sets (one keeps all);
-    // a run: 5 its row, 29 its pair with itself, 4 * 31 its pairs with base rows.
-    const whole = 17 + 52 + 20 + 464 + 7 + 44 + 12 * (5 + 29 + 124)
+    // Beside a prompt that leaves them little room, runs have so many rows for each of its tokens.
+    expect(runsPerBatch(1, NO_LIMITS.bytes, 1)).toEqual([4, 4, 4])
+    expect(runsPerBatch(1, NO_LIMITS.bytes, 3)).toEqual([12])
+    // 17 fixed, 3 * 13 context, 4 * 5 base rows and 16 * 29 pairs of theirs, 7 prompt, 4 * 11 kept sets (one keeps all);
+    // a run: 5 its row, 29 its pair with itself, 3 * 31 its pairs with base rows before it.
+    const whole = 17 + 39 + 20 + 464 + 7 + 44 + 12 * (5 + 29 + 93)
     expect(runsPerBatch(1e9, whole)).toEqual([12])
     expect(runsPerBatch(1e9, whole - 1)).toEqual([6, 6])
     expect(runsPerBatch(1e9, 1)).toEqual(new Array(12).fill(1))
     // Runs that begin late go together: fewer rows in the early layers.
-    const first = planSweep([many], COSTS, { rows: 10, bytes: 1e9 }).batches.map(({ prompts }) =>
+    const first = planSweep([many], COSTS, { ...NO_LIMITS, rows: 10 }).batches.map(({ prompts }) =>
       prompts[0].runs.map((run) => run.firstLayer),
     )
     expect(first).toEqual([

@@ -1,10 +1,11 @@
 /** Which sessions are alive, on a runtime that only counts. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ModelSessions } from '../../src/knockout/sessions.js'
+import { ModelSessions, type Pass } from '../../src/knockout/sessions.js'
 import type { LayerKind, ModelSpec } from '../../src/models/architecture.js'
 import type { OnnxModel } from '../../src/onnx/graph.js'
-import type { Runtime, Session } from '../../src/runtime/runtime.js'
+import { inParallel } from '../../src/parallel.js'
+import type { Runtime, Session, Tensors } from '../../src/runtime/runtime.js'
 
 const LAYER_BYTES = 10
 const HEAD_BYTES = 4
@@ -33,6 +34,8 @@ const SPEC: ModelSpec = {
     setBytes: 0,
     contextTokenBytes: 0,
     pairBytes: 0,
+    pairTokens: 1,
+    partBytes: 0,
     crossBytes: 0,
     fixedBytes: 0,
     layerFlops: 0,
@@ -41,35 +44,48 @@ const SPEC: ModelSpec = {
   layer: async (layer, kind) => model(`${kind} ${layer}`),
   embed: async () => new Float32Array(),
   finalNorm: async () => model('norm'),
-  headParts: [{ first: 0, count: 1 }],
-  unembedding: async () => model('head'),
+  headParts: [{ first: 0, count: HEAD_BYTES / 4 }],
+  unembedding: async (_, { topK }) => model(topK ? 'head of top' : 'head'),
   featureNorms: async () => [],
   unembed: async () => new Float32Array(),
 }
-
-/** The head is one part; a value takes four bytes. */
-const PART = { first: 0, count: HEAD_BYTES / 4 }
 
 /** Remembers what was created and what is alive; a session that is released twice is an error. */
 class CountingRuntime implements Runtime {
   readonly description = 'counting'
   readonly created: string[] = []
   readonly alive: string[] = []
+  readonly lanesOf = new Map<string, number | undefined>()
+  /** Parts that run, now. */
+  readonly running = new Set<string>()
+  /** The last call of each lane: one runs at a time. */
+  readonly #lanes = new Map<number | undefined, Promise<Tensors>>()
   /** The next session of this name fails to load. */
   broken: string | undefined
+
+  constructor(readonly lanes: number) {}
 
   freeMemory(): number {
     return 0
   }
 
-  async createSession({ name }: OnnxModel): Promise<Session> {
+  async createSession({ name }: OnnxModel, lane?: number): Promise<Session> {
     if (name === this.broken) throw new Error(`${name} does not load`)
     this.created.push(name)
     this.alive.push(name)
+    this.lanesOf.set(name, lane)
+    const run = async (): Promise<Tensors> => {
+      this.running.add(name)
+      await new Promise((resolve) => setImmediate(resolve))
+      this.running.delete(name)
+      if (!this.alive.includes(name)) throw new Error(`${name} ran after its release`)
+      return {}
+    }
     return {
-      run: async () => {
-        if (!this.alive.includes(name)) throw new Error(`${name} ran after its release`)
-        return {}
+      run: () => {
+        const done = this.#lanes.get(lane)?.then(run) ?? run()
+        this.#lanes.set(lane, done)
+        return done
       },
       release: async () => {
         const at = this.alive.indexOf(name)
@@ -79,22 +95,56 @@ class CountingRuntime implements Runtime {
     }
   }
 
+  /** Alive, but not the norm, which always stays and counts as nothing. */
+  get parts(): string[] {
+    return this.alive.filter((name) => name !== 'norm')
+  }
+
   get bytes(): number {
-    return this.alive.reduce((sum, name) => sum + (name === 'head' ? HEAD_BYTES : LAYER_BYTES), 0)
+    return this.parts.reduce((sum, name) => sum + (name.startsWith('head') ? HEAD_BYTES : LAYER_BYTES), 0)
   }
 }
 
-function setUp(budget: number): { runtime: CountingRuntime; sessions: ModelSessions } {
-  const runtime = new CountingRuntime()
-  return { runtime, sessions: new ModelSessions(SPEC, runtime, budget) }
+interface SetUp {
+  readonly runtime: CountingRuntime
+  readonly sessions: ModelSessions
 }
 
-/** One sweep: every layer in turn, then the head. */
-async function sweep(sessions: ModelSessions, kind: LayerKind): Promise<void> {
+function setUp(budget: number, { passing = 1, lanes = 1 } = {}): SetUp {
+  const runtime = new CountingRuntime(lanes)
+  return { runtime, sessions: new ModelSessions(SPEC, runtime, budget, passing) }
+}
+
+type Use = (session: Session, place: string) => Promise<unknown>
+const run: Use = (session) => session.run({}, [])
+
+/** One batch: every layer in turn, the norm, the head. */
+async function through(pass: Pass, use: Use): Promise<void> {
   for (let layer = 0; layer < N_LAYERS; layer++) {
-    await sessions.withLayer(layer, kind, (session) => session.run({}, []))
+    await pass.withLayers(layer, (session) => use(session, `layer ${layer}`))
   }
-  await sessions.withHeadPart(PART, (session) => session.run({}, []))
+  await pass.withFinalNorm((session) => use(session, 'norm'))
+  await pass.withHeadPart(0, (session) => use(session, 'head'))
+}
+
+/** `users` batches, one behind the other. */
+async function sweep(
+  sessions: ModelSessions,
+  kind: LayerKind,
+  { users = 1, use = run, topK = false }: { users?: number; use?: Use; topK?: boolean } = {},
+): Promise<void> {
+  const pass = sessions.pass(kind, { topK, logits: false }, users)
+  const fail = (error: unknown): void => pass.fail(error)
+  try {
+    await inParallel(
+      Array.from({ length: users }, (_, i) => i),
+      users,
+      () => through(pass, use),
+      fail,
+    )
+  } finally {
+    await pass.end()
+  }
 }
 
 const layers = (kind: LayerKind, count: number): string[] =>
@@ -104,9 +154,9 @@ describe('a budget for the whole model', () => {
   test('everything is loaded once and stays', async () => {
     const { runtime, sessions } = setUp(WHOLE)
     expect(sessions.resident).toBe(true)
+    await sweep(sessions, 'last', { users: 3 })
     await sweep(sessions, 'last')
-    await sweep(sessions, 'last')
-    expect(runtime.created).toEqual([...layers('last', N_LAYERS), 'head'])
+    expect(runtime.created).toEqual([...layers('last', N_LAYERS), 'norm', 'head'])
     expect(runtime.alive).toEqual(runtime.created)
   })
 
@@ -114,90 +164,130 @@ describe('a budget for the whole model', () => {
     const { runtime, sessions } = setUp(WHOLE)
     await sweep(sessions, 'last')
     await sweep(sessions, 'suffix')
-    expect(runtime.alive.sort()).toEqual(['head', ...layers('suffix', N_LAYERS)])
+    expect(runtime.parts.sort()).toEqual(['head', ...layers('suffix', N_LAYERS)])
     const before = runtime.created.length
     await sweep(sessions, 'suffix')
     expect(runtime.created.length).toBe(before)
   })
 
+  test('a head with other outputs frees the first, and then stays', async () => {
+    const { runtime, sessions } = setUp(WHOLE)
+    await sweep(sessions, 'last')
+    await sweep(sessions, 'last', { topK: true })
+    expect(runtime.parts.sort()).toEqual(['head of top', ...layers('last', N_LAYERS)])
+  })
+
   test('both kinds stay where there is room for both', async () => {
     const { runtime, sessions } = setUp(WHOLE + N_LAYERS * LAYER_BYTES)
     for (const kind of ['last', 'suffix', 'last', 'suffix'] as const) await sweep(sessions, kind)
-    expect(runtime.created.length).toBe(2 * N_LAYERS + 1)
+    expect(runtime.created.length).toBe(2 * N_LAYERS + 2)
+  })
+})
+
+describe('lanes', () => {
+  test('parts are in turn in different lanes, and several run at the same time', async () => {
+    const { runtime, sessions } = setUp(WHOLE, { lanes: 2 })
+    expect(sessions.atOnce).toBe(4)
+    let most = 0
+    await sweep(sessions, 'last', {
+      users: 3,
+      use: async (session) => {
+        const done = session.run({}, [])
+        most = Math.max(most, runtime.running.size)
+        await done
+      },
+    })
+    expect(most).toBeGreaterThan(1)
+    const lanes = layers('last', N_LAYERS).map((name) => runtime.lanesOf.get(name))
+    expect(lanes).toEqual([0, 1, 0, 1, 0])
+  })
+
+  test('where one part fits at a time it has all threads', async () => {
+    const { runtime, sessions } = setUp(0, { lanes: 2 })
+    expect(sessions.atOnce).toBe(1)
+    await sweep(sessions, 'last')
+    expect(new Set(runtime.lanesOf.values())).toEqual(new Set([undefined]))
   })
 })
 
 describe('a budget for two layers and the head', () => {
   const BUDGET = 2 * LAYER_BYTES + HEAD_BYTES
 
-  test('two layers and the head stay, the others are loaded anew for every sweep', async () => {
+  test('two layers and the head stay, the others are loaded once for every pass', async () => {
     const { runtime, sessions } = setUp(BUDGET)
     expect(sessions.resident).toBe(false)
-    await sweep(sessions, 'last')
-    expect(runtime.alive).toEqual(['last 0', 'last 1', 'head'])
+    await sweep(sessions, 'last', { users: 4 })
+    expect(runtime.parts).toEqual(['last 0', 'last 1', 'head'])
     await sweep(sessions, 'last')
     expect(runtime.created).toEqual([
       ...layers('last', N_LAYERS),
+      'norm',
       'head',
       ...layers('last', N_LAYERS).slice(2),
     ])
   })
 
-  test('a layer that does not stay is there while it is used', async () => {
-    const { runtime, sessions } = setUp(BUDGET)
-    await sweep(sessions, 'last')
-    const used = await sessions.withLayer(3, 'last', async (session) => {
-      await session.run({}, [])
-      return runtime.alive.slice()
-    })
-    expect(used).toEqual(['last 0', 'last 1', 'head', 'last 3'])
-    expect(runtime.alive).toEqual(['last 0', 'last 1', 'head'])
+  test('while a layer is used the next one is loaded, and never more than may pass are there', async () => {
+    for (const passing of [1, 2, 3]) {
+      const { runtime, sessions } = setUp(BUDGET, { passing, lanes: 2 })
+      let most = 0
+      const seen: string[][] = []
+      await sweep(sessions, 'last', {
+        users: 3,
+        use: async (session, place) => {
+          await session.run({}, [])
+          await new Promise((resolve) => setImmediate(resolve))
+          most = Math.max(most, runtime.bytes)
+          if (place === 'layer 2') seen.push(runtime.parts.slice())
+        },
+      })
+      expect(most).toBeLessThanOrEqual(BUDGET + passing * LAYER_BYTES)
+      expect(seen[0].includes('last 3')).toBe(passing > 1)
+      expect(runtime.parts).toEqual(['last 0', 'last 1', 'head'])
+    }
   })
 
   test('the kind that is used takes the room of the other', async () => {
     const { runtime, sessions } = setUp(BUDGET)
     await sweep(sessions, 'last')
     await sweep(sessions, 'suffix')
-    expect(runtime.alive.sort()).toEqual(['head', 'suffix 0', 'suffix 1'])
+    expect(runtime.parts.sort()).toEqual(['head', 'suffix 0', 'suffix 1'])
   })
 
-  test('when use throws, a layer that does not stay is freed and one that stays still runs', async () => {
-    const { runtime, sessions } = setUp(BUDGET)
-    await sweep(sessions, 'last')
-    for (const layer of [4, 0]) {
-      const failing = sessions.withLayer(layer, 'last', () => Promise.reject(new Error('aborted')))
+  test('when a batch fails the others end with its error, and what does not stay is freed', async () => {
+    const { runtime, sessions } = setUp(BUDGET, { passing: 2 })
+    for (const where of ['layer 4', 'layer 0', 'head']) {
+      let uses = 0
+      const failing = sweep(sessions, 'last', {
+        users: 3,
+        use: async (session, place) => {
+          await session.run({}, [])
+          if (place === where && uses++ === 1) throw new Error('aborted')
+        },
+      })
       await expect(failing).rejects.toThrow('aborted')
-      expect(runtime.alive).toEqual(['last 0', 'last 1', 'head'])
+      expect(runtime.parts.every((name) => ['last 0', 'last 1', 'head'].includes(name))).toBe(true)
     }
-    await sweep(sessions, 'last')
+    await sweep(sessions, 'last', { users: 2 })
   })
 
-  test('a layer that does not load is tried again', async () => {
-    const { runtime, sessions } = setUp(BUDGET)
-    runtime.broken = 'last 0'
-    await expect(sweep(sessions, 'last')).rejects.toThrow('last 0 does not load')
-    expect(runtime.alive).toEqual([])
+  test.each(['last 0', 'last 3', 'norm', 'head'])('%s does not load: it is tried again', async (broken) => {
+    const { runtime, sessions } = setUp(BUDGET, { passing: 2 })
+    runtime.broken = broken
+    await expect(sweep(sessions, 'last', { users: 2 })).rejects.toThrow(`${broken} does not load`)
+    expect(runtime.bytes).toBeLessThanOrEqual(BUDGET)
     runtime.broken = undefined
     await sweep(sessions, 'last')
-    expect(runtime.alive).toEqual(['last 0', 'last 1', 'head'])
+    expect(runtime.parts).toEqual(['last 0', 'last 1', 'head'])
   })
 })
 
 describe('a budget for nothing', () => {
   test('layers and head come and go', async () => {
-    const { runtime, sessions } = setUp(HEAD_BYTES - 1)
+    const { runtime, sessions } = setUp(-1)
     await sweep(sessions, 'last')
-    expect(runtime.created).toEqual([...layers('last', N_LAYERS), 'head'])
-    expect(runtime.alive).toEqual([])
-  })
-
-  test('also when their use throws', async () => {
-    const { runtime, sessions } = setUp(0)
-    const fail = () => Promise.reject(new Error('aborted'))
-    await expect(sessions.withLayer(0, 'suffix', fail)).rejects.toThrow('aborted')
-    await expect(sessions.withHeadPart(PART, fail)).rejects.toThrow('aborted')
-    expect(runtime.created).toEqual(['suffix 0', 'head'])
-    expect(runtime.alive).toEqual([])
+    expect(runtime.created).toEqual([...layers('last', N_LAYERS), 'norm', 'head'])
+    expect(runtime.parts).toEqual([])
   })
 })
 
@@ -221,33 +311,58 @@ describe('release', () => {
   )
 })
 
-test('what is kept is never more than the budget, plus what is being used', async () => {
-  const use = fc.record({
-    part: fc.oneof(fc.nat(N_LAYERS - 1), fc.constant('head' as const)),
+test('what is kept is never more than the budget, plus what passes; whatever fails', async () => {
+  const anyPass = fc.record({
     kind: fc.constantFrom<LayerKind>('last', 'suffix'),
-    fails: fc.boolean(),
+    topK: fc.boolean(),
+    users: fc.integer({ min: 1, max: 4 }),
+    failsAt: fc.option(fc.nat(4 * (N_LAYERS + 2)), { nil: -1 }),
+  })
+  const anySetUp = fc.record({
+    budget: fc.nat(2 * WHOLE),
+    passing: fc.integer({ min: 1, max: 3 }),
+    lanes: fc.integer({ min: 1, max: 3 }),
   })
   await fc.assert(
-    fc.asyncProperty(fc.nat(2 * WHOLE), fc.array(use, { maxLength: 30 }), async (budget, uses) => {
-      const { runtime, sessions } = setUp(budget)
-      for (const { part, kind, fails } of uses) {
-        const name = part === 'head' ? 'head' : `${kind} ${part}`
-        const own = part === 'head' ? HEAD_BYTES : LAYER_BYTES
-        const during = async (session: Session): Promise<void> => {
-          await session.run({}, [])
-          expect(runtime.alive).toContain(name)
-          expect(runtime.bytes).toBeLessThanOrEqual(budget + own)
-          if (fails) throw new Error('use failed')
-        }
-        const done =
-          part === 'head' ? sessions.withHeadPart(PART, during) : sessions.withLayer(part, kind, during)
-        if (fails) await expect(done).rejects.toThrow('use failed')
+    fc.asyncProperty(anySetUp, fc.array(anyPass, { maxLength: 5 }), async (how, passes) => {
+      const { runtime, sessions } = setUp(how.budget, how)
+      for (const { kind, topK, users, failsAt } of passes) {
+        let uses = 0
+        const done = sweep(sessions, kind, {
+          users,
+          topK,
+          use: async (session) => {
+            await session.run({}, [])
+            expect(runtime.bytes).toBeLessThanOrEqual(how.budget + how.passing * LAYER_BYTES)
+            if (uses++ === failsAt) throw new Error('use failed')
+          },
+        })
+        if (failsAt >= 0 && failsAt < users * (N_LAYERS + 2)) await expect(done).rejects.toThrow('use failed')
         else await done
-        expect(runtime.bytes).toBeLessThanOrEqual(budget)
+        expect(runtime.bytes).toBeLessThanOrEqual(how.budget)
         expect(new Set(runtime.alive).size).toBe(runtime.alive.length)
       }
       await sessions.release()
       expect(runtime.alive).toEqual([])
     }),
+    { numRuns: 60 },
   )
+})
+
+test.each(['constants', 'inputs'] as const)('all weights are %s where that is asked for', async (form) => {
+  const asked = new Set<string | undefined>()
+  const spec: ModelSpec = {
+    ...SPEC,
+    layer: async (layer, kind, weights) => {
+      asked.add(weights)
+      return model(`${kind} ${layer}`)
+    },
+    unembedding: async (_part, _outputs, weights) => {
+      asked.add(weights)
+      return model('head')
+    },
+  }
+  const sessions = new ModelSessions(spec, new CountingRuntime(1), 0, 1, form)
+  await sweep(sessions, 'last')
+  expect(asked).toEqual(new Set([form]))
 })

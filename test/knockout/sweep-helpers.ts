@@ -7,6 +7,7 @@ import { type BatchResult, sweepBatches } from '../../src/knockout/sweep.js'
 import type { KnockoutPrompt, KnockoutResult } from '../../src/model.js'
 import type { ModelSpec } from '../../src/models/architecture.js'
 import { openModel } from '../../src/models/registry.js'
+import type { WeightForm } from '../../src/onnx/graph.js'
 import { nodeRuntime } from '../../src/runtime/node.js'
 import type { Runtime, Tensors } from '../../src/runtime/runtime.js'
 import { referenceCheckpoint } from '../helpers/checkpoint.js'
@@ -15,7 +16,7 @@ import type { ReferenceModel } from '../reference/model.js'
 /** One thread: the models are small, and results do not depend on the machine. */
 export const runtime = nodeRuntime({ threads: 1 })
 
-export const NO_LIMITS: PlanLimits = { rows: 1e9, bytes: 1e15 }
+export const NO_LIMITS: PlanLimits = { rows: 1e9, runRowsPerToken: 0, bytes: 1e15 }
 
 export interface SweepHow {
   readonly limits?: PlanLimits
@@ -64,16 +65,21 @@ export async function sweepAll(
 export interface SessionSettings extends SweepHow {
   /** Bytes of layers that stay loaded; default all. */
   readonly budget?: number
+  /** Parts that do not stay and are there at the same time; default one. */
+  readonly passing?: number
+  /** How layers and head have their weights; default constants. */
+  readonly weights?: WeightForm
   readonly on?: Runtime
 }
 
 /** Use sessions of a reference model. */
 export async function withSessions<T>(
   reference: ReferenceModel,
-  { budget = Number.POSITIVE_INFINITY, on = runtime }: SessionSettings,
+  { budget = Number.POSITIVE_INFINITY, passing = 1, weights, on = runtime }: SessionSettings,
   use: (sessions: ModelSessions) => Promise<T>,
 ): Promise<T> {
-  const sessions = new ModelSessions(openModel(referenceCheckpoint(reference)), on, budget)
+  const spec = openModel(referenceCheckpoint(reference))
+  const sessions = new ModelSessions(spec, on, budget, passing, weights)
   try {
     return await use(sessions)
   } finally {

@@ -6,6 +6,7 @@ import { type Batch, planSweep, type Run } from '../../src/knockout/plan.js'
 import { layerRows, sweepBatches } from '../../src/knockout/sweep.js'
 import type { KnockoutResult } from '../../src/model.js'
 import { openModel } from '../../src/models/registry.js'
+import { nodeRuntime } from '../../src/runtime/node.js'
 import { referenceCheckpoint } from '../helpers/checkpoint.js'
 import { maxDifference, range } from '../helpers/numbers.js'
 import { referenceProbs } from '../reference/engine.js'
@@ -25,7 +26,13 @@ const TOLERANCE = 5e-6
  */
 const BATCH_TOLERANCE = 2e-6
 
+/** Tokens: more than two chunks of Mamba-2. */
+const LONG = 130
+
 const SMALL = randomMamba(3, { nLayers: 3, dModel: 12, dState: 4, dtRank: 2, convKernel: 3, vocabSize: 20 })
+
+/** Two threads, each with sessions of its own. */
+const LANES = nodeRuntime({ threads: 2 })
 
 /** All distributions in one order: base, then knockouts, prompt by prompt. */
 function distributions(results: readonly KnockoutResult[]): Float32Array[] {
@@ -81,8 +88,8 @@ describe.each(FAMILY_NAMES)('the sweep, %s', (family) => {
           await withSessions(reference, {}, async (sessions) => {
             const together = await sweepAll(spec, sessions, prompts)
             for (const limits of [
-              { rows, bytes: NO_LIMITS.bytes },
-              { rows: NO_LIMITS.rows, bytes: 1 },
+              { ...NO_LIMITS, rows },
+              { ...NO_LIMITS, bytes: 1 },
             ]) {
               const split = await sweepAll(spec, sessions, prompts, { limits })
               expect(largestDifference(split, together)).toBeLessThanOrEqual(BATCH_TOLERANCE)
@@ -105,7 +112,7 @@ describe.each(FAMILY_NAMES)('the sweep, %s', (family) => {
         fc.integer({ min: 1, max: 60 }),
         async ({ model, prompts }, rows) => {
           const reference = model.make()
-          const limits = { rows, bytes: NO_LIMITS.bytes }
+          const limits = { ...NO_LIMITS, rows }
           const resident = await swept(reference, prompts, { limits })
           expect(await swept(reference, prompts, { limits, budget: 0, together: true })).toEqual(resident)
         },
@@ -135,6 +142,32 @@ describe.each(MODELS)('the sweep, %s', (_, model) => {
         else expect(knocked).toEqual(base)
       })
     }
+  })
+
+  it('equals one whole run of the model per knockout for prompts that are worked on in parts', async () => {
+    const prompts = [LONG, LONG - 20].map((length) => {
+      const cut = (sources: number[], targets: number[], layers: number[]) =>
+        categoriesOf(model.config).map((features) => ({ layers, sources, targets, features }))
+      return {
+        ids: range(0, length).map((i) => (i * i) % 19),
+        answer: 1,
+        knockouts: [
+          ...cut([4, 70], [length - 1], [0, 1]),
+          ...cut([length - 1], [length - 1], [2]),
+          // Suffixes of all tokens, of more than one part and of less.
+          ...cut([0, 66], [0, 3, 90, length - 1], [1]),
+          ...cut([2, 35, 99], [35, 36, 99, 100], [0, 2]),
+          ...cut([8, 101], [101, 103], [0]),
+        ],
+      }
+    })
+    const results = await swept(model, prompts)
+    prompts.forEach(({ ids, answer, knockouts }, p) => {
+      expectPrediction(results[p].base, referenceProbs(model, ids), answer)
+      knockouts.forEach((knockout, i) => {
+        expectPrediction(results[p].knockouts[i], referenceProbs(model, ids, [asReference(knockout)]), answer)
+      })
+    })
   })
 })
 
@@ -233,6 +266,23 @@ describe('a sweep over batches', () => {
       new InputError(
         'reference: the model must give finite logits, got NaN; its weights are damaged, download them again',
       ),
+    )
+  })
+})
+
+describe.each(FAMILY_NAMES)('weights that are given at every run, %s', (family) => {
+  it('give what constants give, on one thread and in lanes, layers loaded ahead', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyScenario(family, 6), async ({ model, prompts }) => {
+        const reference = model.make()
+        const limits = { ...NO_LIMITS, rows: 16 }
+        const constants = await swept(reference, prompts, { limits })
+        const streamed = { limits, budget: 0, together: true, weights: 'inputs' } as const
+        const alone = await swept(reference, prompts, streamed)
+        expect(largestDifference(alone, constants)).toBeLessThanOrEqual(BATCH_TOLERANCE)
+        expect(await swept(reference, prompts, { ...streamed, passing: 3, on: LANES })).toEqual(alone)
+      }),
+      draws(6),
     )
   })
 })

@@ -18,7 +18,13 @@ const SUM_TOLERANCE = 1e-5
 const EPSILON = 1e-5
 
 /** What a head does not ask of its model. */
-const NO_LAYERS = { name: 'm', modelType: 'fake', nLayers: 0, featureCategories: [] } as unknown as ModelSpec
+const NO_LAYERS = {
+  name: 'm',
+  modelType: 'fake',
+  nLayers: 0,
+  featureCategories: [],
+  costs: { layerBytes: 0, headBytes: 0 },
+} as unknown as ModelSpec
 
 interface Row {
   readonly logProb: number
@@ -58,7 +64,8 @@ function headOf(norm: NdArray, unembedding: NdArray, parts: number): ModelSpec {
     dModel,
     headParts: headParts(vocabSize, dModel, (4 * vocabSize * dModel) / parts),
     finalNorm: async () => finalNormGraph({ weight: Float32Array.from(norm.data), epsilon: EPSILON }),
-    unembedding: async ({ first, count }) => unembeddingGraph(rows(first, count), dModel, `part ${first}`),
+    unembedding: async ({ first, count }, outputs) =>
+      unembeddingGraph(rows(first, count), dModel, `part ${first}`, outputs),
     unembed: async (ids) => Float32Array.from(ids.flatMap((id) => Array.from(rows(id, 1)))),
   }
 }
@@ -74,7 +81,8 @@ async function ask(
   const sessions = new ModelSessions(spec, runtime, Number.POSITIVE_INFINITY)
   const batch = { base: tensorOf(base), runs: tensorOf(runs), questions }
   try {
-    const [answers] = await askHead(spec, sessions, [batch], { probs: true, topK, headRows: 4 })
+    const pass = sessions.pass('last', { topK: (topK ?? 0) > 0, logits: true }, 1)
+    const answers = await askHead(spec, pass, batch, { probs: true, topK, headRows: 4 })
     return {
       rows: answers.map(({ logProb, rank, top }) => ({ logProb, rank, top })),
       probs: answers.map(({ probs }) => probs!),
@@ -223,6 +231,19 @@ describe('of chosen logits', () => {
     const [row] = await of(new Array(64).fill(-7), [63])
     expectRow(row, { logProb: -Math.log(64), rank: 1, top: 0 })
   })
+
+  test.each([1, 3])(
+    'a large vocabulary in %d parts: of equal largest logits the first is the top',
+    async (parts) => {
+      const largest = [700, 701, 2999, 4095]
+      const logits = Array.from({ length: 4097 }, (_, id) => (largest.includes(id) ? 5 : id % 5))
+      const [row] = await of(logits, [2999], parts)
+      expect({ rank: row.rank, top: row.top }).toEqual({ rank: 1, top: 700 })
+      logits[4096] = 6
+      const [last] = await of(logits, [2999], parts)
+      expect({ rank: last.rank, top: last.top }).toEqual({ rank: 2, top: 4096 })
+    },
+  )
 
   test.each([1e4, -1e4, 3e38])('logits around %d neither overflow nor vanish', async (far) => {
     const step = Math.abs(far) / 1000

@@ -252,9 +252,9 @@ describe('states of many rows, worked on in blocks', () => {
   const model = randomMamba(5, wide)
   const prompts = [PROMPTS[0], PROMPTS[3]]
 
-  test('a block holds 1 MiB of states, and at least a row', () => {
+  test('a block holds 512 KiB of states, and at least a row', () => {
     const sizes: MambaSizes = { ...wide, dConv: 4, epsilon: 1e-5, useBias: false, useConvBias: true }
-    expect(blockRows(sizes)).toBe(4)
+    expect(blockRows(sizes)).toBe(2)
     expect(blockRows({ ...sizes, dInner: 2 ** 20 })).toBe(1)
   })
 

@@ -205,7 +205,8 @@ describe('head', () => {
       runs: tensorOf(ndArray([0, dModel], () => 0)),
       questions: Array.from({ length: vocabSize }, (_, answer) => ({ row: 0, answer })),
     }
-    const [answers] = await askHead(spec, sessions, [batch], { probs: false, headRows: 5 })
+    const pass = sessions.pass('last', { topK: false, logits: false }, 1)
+    const answers = await askHead(spec, pass, batch, { probs: false, headRows: 5 })
     await sessions.release()
     return answers.map(({ prob }) => prob)
   }

@@ -202,6 +202,24 @@ describe('forEach', () => {
   })
 })
 
+test('either computes one of two branches, which see the values of the graph', async () => {
+  const x = numbers(3, 2)
+  for (const length of [2, 3]) {
+    const y = numbers(length)
+    await expectGraph(
+      (g, v, w) =>
+        g.either(
+          g.less(g.ints(2), g.shape(w, 0, 1)),
+          (long) => long.mul(v, long.scalar(2)),
+          // A branch gives back a value of the graph as it is, too.
+          () => v,
+        ),
+      [x, y],
+      ndArray([3, 2], (i, j) => (length > 2 ? 2 : 1) * at(x, i, j)),
+    )
+  }
+})
+
 describe('blocks', () => {
   const WIDTH = 3
   const TABLE = numbers(4, WIDTH)

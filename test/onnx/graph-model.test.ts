@@ -69,6 +69,54 @@ describe('constants', () => {
     await made.release()
   })
 
+  test('as inputs: float32 ones with axes are given at every run, the others stay', async () => {
+    const g = new Graph('weights')
+    const x = g.input('x', 'float32', ['n', 2])
+    const weight = g.constant('weight', Float32Array.of(1, 2, 3, 4), [2, 2])
+    const each = g.forEach([{ value: x, type: 'float32' }], (body, [row]) =>
+      // A loop's body sees them, too.
+      body.add(body.mul(row!, body.constant('scale', Float32Array.of(10, 100))), body.scalar(1)),
+    )
+    g.output('y', g.matMul(g.reshape(each, -1, 2), weight), 'float32', ['n', 2])
+    const { weights, ...model } = g.build('inputs')
+    expect(weights!.map(({ data, shape }) => [Array.from(data), shape])).toEqual([
+      [
+        [1, 2, 3, 4],
+        [2, 2],
+      ],
+      [[10, 100], [2]],
+    ])
+    const made = await runtime.createSession(model)
+    const given = (factor: number) =>
+      weights!.map(
+        ({ name, data, shape }) =>
+          [
+            name,
+            tensorOf(ndArray([...shape], (...i) => factor * data[i.reduce((a, b) => 2 * a + b, 0)]!)),
+          ] as const,
+      )
+    for (const factor of [1, 2]) {
+      const { y } = await made.run(
+        { x: tensorOf(ndArray([1, 2], (_, i) => i + 1)), ...Object.fromEntries(given(factor)) },
+        ['y'],
+      )
+      const [a, b] = [10 * factor + 1, 200 * factor + 1]
+      expect(Array.from(y!.data as Float32Array)).toEqual([factor * (a + 3 * b), factor * (2 * a + 4 * b)])
+    }
+    await made.release()
+  })
+
+  test('graphs that differ in their weights and names alone have the same bytes as inputs, and no others', () => {
+    const made = (name: string, value: number, width: number) => {
+      const g = new Graph(name)
+      const x = g.input('x', 'float32', ['n', width])
+      g.output('y', g.mul(x, g.constant('w', new Float32Array(width).fill(value))), 'float32', ['n', width])
+      return Buffer.from(g.build('inputs').bytes)
+    }
+    expect(made('a', 1, 3)).toEqual(made('b', 2, 3))
+    expect(made('a', 1, 3)).not.toEqual(made('a', 1, 4))
+  })
+
   test.each([[[0]], [[3, 0]]])('of no values: shape [%s]', async (shape) => {
     const made = await runtime.createSession(constantModel(new Float32Array(0), shape))
     expect((await made.run({}, ['y'])).y.dims).toEqual(shape)

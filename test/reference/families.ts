@@ -43,13 +43,14 @@ export const MODELS: [string, ReferenceModel][] = [
       tied: false,
     }),
   ],
-  ['gpt2', randomGpt2(6, { ...SIZES, nHeads: 3 })],
+  ['gpt2', randomGpt2(6, { ...SIZES, nHeads: 3, nPositions: 150 })],
   [
     'gpt2 with other options',
     randomGpt2(7, {
       ...SIZES,
       dModel: 10,
       nHeads: 2,
+      nPositions: 150,
       dMlp: 14,
       scaleWeights: false,
       scaleByInverseLayer: true,

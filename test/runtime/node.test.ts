@@ -4,7 +4,7 @@ import os from 'node:os'
 import process from 'node:process'
 import { env } from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
-import { Graph, type OnnxModel } from '../../src/onnx/graph.js'
+import { Graph, type OnnxModel, type WeightForm } from '../../src/onnx/graph.js'
 import { nodeRuntime } from '../../src/runtime/node.js'
 import { inputError } from '../checkpoints/helpers.js'
 import { ndArray, numbers, tensorOf } from '../helpers/graph.js'
@@ -62,16 +62,72 @@ describe('threads', () => {
 
 test.skipIf(process.platform !== 'linux')('a session has as many threads as it is given', async () => {
   const running = () => readdirSync('/proc/self/task').length
-  const added = async (threads: number): Promise<number> => {
+  const added = async (threads: number, lane?: number): Promise<number> => {
+    const runtime = nodeRuntime({ threads })
+    const first = await runtime.createSession(product(), lane) // what starts at first use
     const before = running()
-    const session = await nodeRuntime({ threads }).createSession(product())
+    const session = await runtime.createSession(product(), lane)
     const after = running()
     await session.release()
+    await first.release()
     return after - before
   }
-  await added(1) // what Node itself starts at first use
-  // The calling thread is one of them.
-  expect([await added(1), await added(9)]).toEqual([0, 8])
+  // The thread that runs it is one of them. With nine there are four lanes, the first of three; a session without a lane has all.
+  expect([await added(1), await added(9), await added(9, 0)]).toEqual([0, 8, 2])
+})
+
+test('sessions of different lanes run at the same time, those of one lane in turn', async () => {
+  const runtime = nodeRuntime({ threads: 2 })
+  expect(runtime.lanes).toBe(2)
+  const sessions = await Promise.all([0, 1, 1].map((lane) => runtime.createSession(product(), lane)))
+  const x = tensorOf(ndArray([2, 3], (i, j) => i + j))
+  const results = await Promise.all(
+    sessions.flatMap((session) => [session, session]).map((session) => session.run({ x }, ['y'])),
+  )
+  for (const { y } of results) expect(Array.from(y.data as Float32Array)).toEqual([13, 16, 22, 28])
+  await Promise.all(sessions.map((session) => session.release()))
+})
+
+test('a closed runtime has no threads left, and starts others when asked again', async () => {
+  const runtime = nodeRuntime({ threads: 2 })
+  const use = async (): Promise<void> => {
+    const sessions = await Promise.all([0, 1].map((lane) => runtime.createSession(product(), lane)))
+    const [{ y }] = await Promise.all(
+      sessions.map((session) => session.run({ x: tensorOf(ndArray([1, 3], () => 1)) }, ['y'])),
+    )
+    expect(y.dims).toEqual([1, 2])
+    await Promise.all(sessions.map((session) => session.release()))
+    await runtime.close!()
+  }
+  await use()
+  const before = process.report.getReport() as unknown as { workers: unknown[] }
+  await use()
+  const after = process.report.getReport() as unknown as { workers: unknown[] }
+  expect(after.workers.length).toBe(before.workers.length)
+})
+
+test('sessions of a thread that has ended fail; new ones have a new thread', async () => {
+  const runtime = nodeRuntime({ threads: 2 })
+  const session = await runtime.createSession(product(), 1)
+  await runtime.close!()
+  const x = tensorOf(ndArray([1, 3], () => 1))
+  await expect(session.run({ x }, ['y'])).rejects.toThrow('the computing thread was ended')
+  const other = await runtime.createSession(product(), 1)
+  expect((await other.run({ x }, ['y'])).y.dims).toEqual([1, 2])
+  await other.release()
+  await runtime.close!()
+})
+
+test('what goes wrong in a thread is told as on this one', async () => {
+  const runtime = nodeRuntime({ threads: 2 })
+  const session = await runtime.createSession(product('layer 3 of m'), 1)
+  const wrong = session.run({ x: tensorOf(ndArray([2, 7], () => 1)) }, ['y'])
+  await expect(wrong).rejects.toThrow(/^ONNX Runtime could not run layer 3 of m with x float32\[2,7\]: ./)
+  const broken: OnnxModel = { ...product('layer 4 of m'), bytes: new Uint8Array([1, 2, 3]) }
+  await expect(runtime.createSession(broken, 0)).rejects.toThrow(
+    /^ONNX Runtime does not accept layer 4 of m: ./,
+  )
+  await session.release()
 })
 
 test('the description: version, device, threads', () => {
@@ -143,4 +199,70 @@ describe('failures name the graph', () => {
       /^ONNX Runtime could not run head with x float32\[1,3\]: ./,
     )
   })
+})
+
+describe.each([1, 2])('memory that is lent to a graph, %i thread(s)', (threads) => {
+  const runtime = nodeRuntime({ threads })
+  /** Values larger than what lies in the model itself. */
+  const WIDTH = 300
+
+  /** y = x w, w in memory that is lent; `returned` is what came back. */
+  function lent(
+    form: WeightForm,
+    value: number,
+    broken = false,
+  ): { model: OnnxModel; returned: ArrayBuffer[] } {
+    const returned: ArrayBuffer[] = []
+    const memory = new ArrayBuffer(4 * WIDTH)
+    const g = new Graph('lent')
+    const x = g.input('x', 'float32', ['n', WIDTH])
+    const w = g.constant('w', new Float32Array(memory).fill(value))
+    g.output('y', broken ? g.op('NoSuchOperator', [x, w]) : g.mul(x, w), 'float32', ['n', WIDTH])
+    const giveBack = (back: ArrayBuffer) => returned.push(back)
+    return { model: { ...g.build(form), loan: { memory, giveBack } }, returned }
+  }
+
+  const ones = () => ({ x: tensorOf(ndArray([1, WIDTH], () => 1)) })
+  const isWhole = (returned: readonly ArrayBuffer[]) =>
+    expect(returned.map(({ byteLength }) => byteLength)).toEqual([4 * WIDTH])
+
+  test('constants: it comes back when the session is there', async () => {
+    const { model, returned } = lent('constants', 3)
+    const session = await runtime.createSession(model, 0)
+    isWhole(returned)
+    new Float32Array(returned[0]!).fill(Number.NaN)
+    const { y } = await session.run(ones(), ['y'])
+    expect((y!.data as Float32Array)[7]).toBe(3)
+    await session.release()
+    expect(returned.length).toBe(1)
+  })
+
+  test('inputs: it comes back when the session is released, and is used until then', async () => {
+    const [a, b] = [lent('inputs', 3), lent('inputs', 5)]
+    const first = await runtime.createSession(a.model, 0)
+    const second = await runtime.createSession(b.model, 0)
+    expect(a.returned).toEqual([])
+    for (const [session, value] of [
+      [second, 5],
+      [first, 3],
+      [second, 5],
+    ] as const) {
+      const { y } = await session.run(ones(), ['y'])
+      expect((y!.data as Float32Array)[WIDTH - 1]).toBe(value)
+    }
+    await first.release()
+    isWhole(a.returned)
+    expect(b.returned).toEqual([])
+    await second.release()
+    isWhole(b.returned)
+  })
+
+  test.each(['constants', 'inputs'] as const)(
+    '%s: it comes back when there can be no session',
+    async (form) => {
+      const { model, returned } = lent(form, 3, true)
+      await expect(runtime.createSession(model, 0)).rejects.toThrow('ONNX Runtime does not accept lent')
+      isWhole(returned)
+    },
+  )
 })
