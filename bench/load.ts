@@ -3,11 +3,11 @@
  * folder; each model is opened, loaded and traced (12 tokens; every token and the paper's flows cut from the last in
  * every window) in a process of its own.
  *
- *   npm run bench:load                    # all
- *   npm run bench:load -- gpt2 mamba-130m # some
+ *   npm run bench:load                    # mamba-130m, mamba2-130m, gpt2, llama-3.2-1b
+ *   npm run bench:load -- gpt2 mamba-130m # some of sizes.json
  */
 import { spawnSync } from 'node:child_process'
-import { type FileHandle, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -17,59 +17,12 @@ import { infoFlowQuestion } from '../src/experiments/info-flow.js'
 import { ask } from '../src/experiments/question.js'
 import { defaultWindow } from '../src/knockout/knockout.js'
 import { loadModel } from '../src/load.js'
-import { architectureOf } from '../src/models/registry.js'
-import { modelTensors, UNEMBEDDING } from '../src/models/spec.js'
 import type { PreparedPrompt } from '../src/prompts/facts.js'
-import { fill, namedSize, SIZES } from './random-model.js'
+import { namedSize, writeRandomModel } from './random-model.js'
 
 const MIB = 2 ** 20
 
-/** Values that are made up at once. */
-const BLOCK = 2 ** 20
-
-async function writeValues(
-  file: FileHandle,
-  name: string,
-  shape: readonly number[],
-  dtype: string,
-): Promise<void> {
-  const count = shape.reduce((a, b) => a * b, 1)
-  const width = count / shape[0]!
-  // One block of values over and over: what they are does not matter to time and memory.
-  const rows = Math.max(1, Math.min(shape[0]!, Math.floor(BLOCK / width)))
-  const values = fill(name, shape, 0, rows)
-  for (let done = 0; done < shape[0]!; done += rows) {
-    const some = values.subarray(0, Math.min(rows, shape[0]! - done) * width)
-    if (dtype === 'F32') await file.write(new Uint8Array(some.buffer, 0, some.byteLength))
-    else {
-      const bits = new Uint32Array(some.buffer, 0, some.length)
-      const halves = Uint16Array.from(bits, (value) => value >>> 16)
-      await file.write(new Uint8Array(halves.buffer))
-    }
-  }
-}
-
-/** A checkpoint of random weights on disk. */
-async function write(dir: string, config: Record<string, unknown>, dtype: 'F32' | 'BF16'): Promise<void> {
-  await writeFile(join(dir, 'config.json'), JSON.stringify(config))
-  const source = { config, configFile: 'config.json' }
-  const d = architectureOf(source).describe(source)
-  const shapes = Object.entries(modelTensors(d, d.tied ? d.embedding : UNEMBEDDING))
-  const header: Record<string, object> = {}
-  let at = 0
-  for (const [name, shape] of shapes) {
-    const end = at + shape.reduce((a, b) => a * b, 1) * (dtype === 'F32' ? 4 : 2)
-    header[name] = { dtype, shape, data_offsets: [at, end] }
-    at = end
-  }
-  const text = Buffer.from(JSON.stringify(header))
-  const length = Buffer.alloc(8)
-  length.writeBigUInt64LE(BigInt(text.length))
-  const file = await open(join(dir, 'model.safetensors'), 'w')
-  await file.write(Buffer.concat([length, text]))
-  for (const [name, shape] of shapes) await writeValues(file, name, shape, dtype)
-  await file.close()
-}
+const DEFAULT = ['mamba-130m', 'mamba2-130m', 'gpt2', 'llama-3.2-1b']
 
 /** In a process of its own: open, load (one token through every layer), trace; print what it took. */
 async function measure(dir: string, memory: number | undefined): Promise<void> {
@@ -114,12 +67,12 @@ async function measure(dir: string, memory: number | undefined): Promise<void> {
 const [mode, ...rest] = process.argv.slice(2)
 if (mode === '--measure') await measure(rest[0]!, rest[1] === undefined ? undefined : Number(rest[1]))
 else {
-  const wanted = mode === undefined ? Object.keys(SIZES) : [mode, ...rest]
+  const wanted = mode === undefined ? DEFAULT : [mode, ...rest]
   for (const name of wanted) {
     const size = namedSize(name)
     const dir = await mkdtemp(join(tmpdir(), 'factflow-load-'))
     try {
-      await write(dir, size.config, size.dtype)
+      await writeRandomModel(dir, size)
       const { size: bytes } = await stat(join(dir, 'model.safetensors'))
       for (const memory of [undefined, ...(process.env.MEMORY?.split(',') ?? [])]) {
         const args = ['--import', 'tsx', fileURLToPath(import.meta.url), '--measure', dir]

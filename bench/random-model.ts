@@ -1,73 +1,46 @@
-/** Checkpoints of any family and size with random weights, made up in memory as their tensors are read. */
+/** Checkpoints of any family and size with random weights: made up in memory as they are read, or written to disk. */
+import { type FileHandle, open, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Checkpoint } from '../src/checkpoints/checkpoint.js'
+import { InputError, show } from '../src/errors.js'
+import type { TensorShapes } from '../src/models/architecture.js'
 import { architectureOf } from '../src/models/registry.js'
 import { modelTensors, UNEMBEDDING } from '../src/models/spec.js'
-import { seededRandom } from '../src/prompts/sample.js'
+import { randomValues } from './random-values.js'
+import sizes from './sizes.json' with { type: 'json' }
 
-/** config.json of published models, as far as it matters, and the type of their weights. */
-export const SIZES: Readonly<Record<string, { config: Record<string, unknown>; dtype: 'F32' | 'BF16' }>> = {
-  'mamba-130m': {
-    config: { model_type: 'mamba', hidden_size: 768, num_hidden_layers: 24, vocab_size: 50_280 },
-    dtype: 'F32',
-  },
-  'mamba2-130m': {
-    config: {
-      model_type: 'mamba2',
-      hidden_size: 768,
-      num_hidden_layers: 24,
-      vocab_size: 50_288,
-      num_heads: 24,
-      n_groups: 1,
-      tie_word_embeddings: true,
-    },
-    dtype: 'F32',
-  },
-  gpt2: { config: { model_type: 'gpt2' }, dtype: 'F32' },
-  'llama-3.2-1b': {
-    config: {
-      model_type: 'llama',
-      hidden_size: 2048,
-      intermediate_size: 8192,
-      num_hidden_layers: 16,
-      num_attention_heads: 32,
-      num_key_value_heads: 8,
-      head_dim: 64,
-      vocab_size: 128_256,
-      rope_theta: 500_000,
-      tie_word_embeddings: true,
-    },
-    dtype: 'BF16',
-  },
+export type Config = Readonly<Record<string, unknown>>
+
+export interface Size {
+  /** config.json, as Hugging Face has it, as far as it matters. */
+  readonly config: Config
+  /** The type of the weights. */
+  readonly dtype: 'F32' | 'BF16'
 }
 
-/** @throws Error when there is no such size */
-export function namedSize(name: string): (typeof SIZES)[string] {
+/** Published models, and small ones of our own (small-, tiny-). bench/peer/peer.py reads the same file. */
+export const SIZES = sizes as unknown as Readonly<Record<string, Size>>
+
+/** Values that are made up at once. */
+const CHUNK = 2 ** 22
+
+/** @throws InputError when there is no such size */
+export function namedSize(name: string): Size {
   const size = SIZES[name]
-  if (!size) throw new Error(`${name}: must be one of ${Object.keys(SIZES).join(', ')}`)
-  return size
+  if (size) return size
+  throw new InputError(`size: must be one of ${Object.keys(SIZES).join(', ')}, got ${show(name)}; choose one`)
 }
 
-export function fill(name: string, shape: readonly number[], first: number, count: number): Float32Array {
-  const width = shape.slice(1).reduce((a, b) => a * b, 1)
-  const random = seededRandom(name.length * 7919 + first)
-  const values = new Float32Array(count * width)
-  // Uniform of unit variance times the usual 1 / sqrt(inputs).
-  const scale = Math.sqrt(12) / Math.sqrt(shape.length > 1 ? width : 12)
-  for (let i = 0; i < values.length; i++) {
-    if (name.endsWith('A_log')) values[i] = Math.log(1 + (i % width))
-    else if (/norm.*weight$|ln_.*weight$|mixer\.D$/.test(name)) values[i] = 1
-    else if (/dt_(proj\.)?bias$/.test(name)) values[i] = -4 * random()
-    else values[i] = (random() - 0.5) * scale
-  }
-  return values
-}
-
-/** @param config config.json, as Hugging Face has it */
-export function randomModel(config: Readonly<Record<string, unknown>>): Checkpoint {
-  const name = `random ${config.model_type}`
-  const source = { config, configFile: name }
+function tensorShapes(config: Config, configFile: string): TensorShapes {
+  const source = { config, configFile }
   const d = architectureOf(source).describe(source)
-  const shapes = modelTensors(d, d.tied ? d.embedding : UNEMBEDDING)
+  return modelTensors(d, d.tied ? d.embedding : UNEMBEDDING)
+}
+
+/** A checkpoint in memory, in float32. */
+export function randomModel(config: Config, seed = 0): Checkpoint {
+  const name = `random ${config.model_type}`
+  const shapes = tensorShapes(config, name)
   return {
     name,
     config,
@@ -77,11 +50,54 @@ export function randomModel(config: Readonly<Record<string, unknown>>): Checkpoi
     names: () => Object.keys(shapes),
     has: (tensor) => tensor in shapes,
     shape: (tensor) => shapes[tensor]!,
-    tensor: async (tensor, shape) => fill(tensor, shape, 0, shape[0]!),
-    rows: async (tensor, shape, first, count) => fill(tensor, shape, first, count),
+    tensor: async (tensor, shape) => randomValues(tensor, shape, 0, shape[0]!, seed),
+    rows: async (tensor, shape, first, count) => randomValues(tensor, shape, first, count, seed),
     tokenizerJson: async () => {
       throw new Error(`${name} has no tokenizer`)
     },
     close: async () => {},
+  }
+}
+
+/** @param dtype BF16 values are cut off, not rounded: any weights will do */
+async function writeValues(
+  file: FileHandle,
+  name: string,
+  shape: readonly number[],
+  dtype: Size['dtype'],
+  seed: number,
+): Promise<void> {
+  const width = shape.slice(1).reduce((a, b) => a * b, 1)
+  const rows = Math.max(1, Math.floor(CHUNK / width))
+  for (let first = 0; first < shape[0]!; first += rows) {
+    const values = randomValues(name, shape, first, Math.min(rows, shape[0]! - first), seed)
+    if (dtype === 'F32') await file.writeFile(new Uint8Array(values.buffer))
+    else {
+      const halves = Uint16Array.from(new Uint32Array(values.buffer), (bits) => bits >>> 16)
+      await file.writeFile(new Uint8Array(halves.buffer))
+    }
+  }
+}
+
+/** Write the same model as a folder in the layout of Hugging Face. */
+export async function writeRandomModel(dir: string, { config, dtype }: Size, seed = 0): Promise<void> {
+  await writeFile(join(dir, 'config.json'), JSON.stringify(config))
+  const shapes = Object.entries(tensorShapes(config, join(dir, 'config.json')))
+  const header: Record<string, object> = {}
+  let at = 0
+  for (const [name, shape] of shapes) {
+    const end = at + shape.reduce((a, b) => a * b, 1) * (dtype === 'F32' ? 4 : 2)
+    header[name] = { dtype, shape, data_offsets: [at, end] }
+    at = end
+  }
+  const text = Buffer.from(JSON.stringify(header))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(text.length))
+  const file = await open(join(dir, 'model.safetensors'), 'w')
+  try {
+    await file.writeFile(Buffer.concat([length, text]))
+    for (const [name, shape] of shapes) await writeValues(file, name, shape, dtype, seed)
+  } finally {
+    await file.close()
   }
 }
