@@ -39,11 +39,20 @@ export async function createGpuSession(
   }
 }
 
+/** A driver that does not answer says nothing. */
+const DRIVER_MILLISECONDS = 10_000
+
 /** Bytes of free memory of the first NVIDIA card, as its driver's tool says; undefined without one. */
 export function nvidiaMemory(): number | undefined {
   try {
     const query = ['--query-gpu=memory.free', '--format=csv,noheader,nounits', '--id=0']
-    const mebibytes = Number(execFileSync('nvidia-smi', query, { encoding: 'utf8', stdio: 'pipe' }).trim())
+    const mebibytes = Number(
+      execFileSync('nvidia-smi', query, {
+        encoding: 'utf8',
+        stdio: 'pipe',
+        timeout: DRIVER_MILLISECONDS,
+      }).trim(),
+    )
     return mebibytes > 0 ? mebibytes * 2 ** 20 : undefined
   } catch {
     return undefined
