@@ -21,7 +21,6 @@ import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Model } from '../src/model.js'
-import { architectureOf } from '../src/models/registry.js'
 import type { GraphTarget } from '../src/onnx/graph.js'
 import { nodeRuntime } from '../src/runtime/node.js'
 import type { Runtime } from '../src/runtime/runtime.js'
@@ -30,6 +29,7 @@ import { type Form, productRate } from './gpu/products.js'
 import { baselineTime, stateTimes } from './gpu/states.js'
 import { neededFor } from './needed.js'
 import { namedSize, randomModel } from './random-model.js'
+import { layerMatrices } from './rates.js'
 import type { RowOf } from './record.js'
 import { LENGTH, unitsOfWork } from './work.js'
 
@@ -71,7 +71,6 @@ function record(result: Record<string, unknown>): void {
 
 const { config } = namedSize(args.size)
 const checkpoint = randomModel(config)
-const description = architectureOf(checkpoint).describe(checkpoint)
 
 /** The name of the first NVIDIA card, where its driver's tool is. */
 function nvidiaName(): string | undefined {
@@ -87,10 +86,7 @@ function nvidiaName(): string | undefined {
 
 /** The shapes of a layer's matrices and of the largest part of the unembedding. */
 function shapes(model: Model): [outputs: number, inputs: number][] {
-  const layer = Object.entries(description.layerTensors(0)).flatMap(([name, shape]) =>
-    shape.length === 2 && name.endsWith('weight') ? [[shape[0]!, shape[1]!] as [number, number]] : [],
-  )
-  return [...layer, [model.spec.headParts[0]!.count, model.spec.dModel]]
+  return [...layerMatrices(checkpoint), [model.spec.headParts[0]!.count, model.spec.dModel]]
 }
 
 async function products(runtime: Runtime, target: GraphTarget): Promise<void> {

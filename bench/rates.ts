@@ -1,5 +1,7 @@
 /** What the machine does at most: matrix products by themselves, and memory that is read once. */
 import { Tensor } from 'onnxruntime-common'
+import type { ConfigSource } from '../src/models/architecture.js'
+import { architectureOf } from '../src/models/registry.js'
 import { Graph } from '../src/onnx/graph.js'
 import type { Runtime, Session } from '../src/runtime/runtime.js'
 
@@ -32,6 +34,14 @@ function product(
   const y = g.reshape(g.linear(x, w), -1)
   g.output('y', g.slice(y, g.ints(0), g.ints(1), 0), 'float32', [1])
   return runtime.createSession(g.build(), lane)
+}
+
+/** The shapes of the matrices of a model's first layer. */
+export function layerMatrices(source: ConfigSource): [outputs: number, inputs: number][] {
+  const tensors = architectureOf(source).describe(source).layerTensors(0)
+  return Object.entries(tensors).flatMap(([name, shape]): [number, number][] =>
+    shape.length === 2 && name.endsWith('weight') ? [[shape[0]!, shape[1]!]] : [],
+  )
 }
 
 const REPEATS = 20

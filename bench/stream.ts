@@ -15,15 +15,14 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Checkpoint } from '../src/checkpoints/checkpoint.js'
+import { type Checkpoint, viewOf } from '../src/checkpoints/checkpoint.js'
 import { openFolder } from '../src/checkpoints/folder.js'
 import { memorySize } from '../src/cli/options.js'
 import { Model } from '../src/model.js'
-import { architectureOf } from '../src/models/registry.js'
 import { nodeRuntime } from '../src/runtime/node.js'
 import type { Runtime, Session } from '../src/runtime/runtime.js'
 import { type Needed, neededFor } from './needed.js'
-import { matrixRate } from './rates.js'
+import { layerMatrices, matrixRate } from './rates.js'
 import { type RowOf, writeRecord } from './record.js'
 import { writeShards } from './shards.js'
 import { unitsOfWork } from './work.js'
@@ -113,15 +112,7 @@ function diskBytes(): number | undefined {
 }
 
 function timedCheckpoint(checkpoint: Checkpoint, clock: Clock, read: (values: number) => void): Checkpoint {
-  return {
-    name: checkpoint.name,
-    config: checkpoint.config,
-    configFile: checkpoint.configFile,
-    bytes: checkpoint.bytes,
-    weightFiles: checkpoint.weightFiles,
-    names: () => checkpoint.names(),
-    has: (name) => checkpoint.has(name),
-    shape: (name) => checkpoint.shape(name),
+  return viewOf(checkpoint, {
     tensor(name, shape, into) {
       read(shape.reduce((a, b) => a * b, 1))
       return clock.time('reading', () => checkpoint.tensor(name, shape, into))
@@ -130,9 +121,7 @@ function timedCheckpoint(checkpoint: Checkpoint, clock: Clock, read: (values: nu
       read(shape.slice(1).reduce((a, b) => a * b, count))
       return clock.time('reading', () => checkpoint.rows(name, shape, first, count, into))
     },
-    tokenizerJson: () => checkpoint.tokenizerJson(),
-    close: () => checkpoint.close(),
-  }
+  })
 }
 
 function timedRuntime(runtime: Runtime, clock: Clock): Runtime {
@@ -206,11 +195,7 @@ async function main(dir: string): Promise<void> {
   const m = JSON.parse(stdout) as Measured
 
   const runtime = nodeRuntime()
-  const source = { config, configFile: 'config.json' }
-  const shapes = Object.entries(architectureOf(source).describe(source).layerTensors(0)).flatMap(
-    ([name, shape]) =>
-      shape.length === 2 && name.endsWith('weight') ? [[shape[0]!, shape[1]!] as const] : [],
-  )
+  const shapes = layerMatrices({ config, configFile: 'config.json' })
   const rate = await matrixRate(runtime, ROWS, shapes, 4)
   const { neededFlops, neededBytes } = m.needed
   const products = neededFlops / rate

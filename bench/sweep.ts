@@ -10,11 +10,10 @@
  */
 import process from 'node:process'
 import { Model } from '../src/model.js'
-import { architectureOf } from '../src/models/registry.js'
 import { nodeRuntime } from '../src/runtime/node.js'
 import { neededFor } from './needed.js'
 import { namedSize, randomModel } from './random-model.js'
-import { fastest, matrixRate, memoryRate } from './rates.js'
+import { fastest, layerMatrices, matrixRate, memoryRate } from './rates.js'
 import { benchmarkArguments, type RowOf, writeRecord } from './record.js'
 import { KINDS, LENGTH, unitsOfWork } from './work.js'
 
@@ -60,11 +59,7 @@ for (const count of [1, 8, 32]) {
 }
 print('')
 const peakBytes = 1024 * process.resourceUsage().maxRSS
-const layerShapes = Object.entries(architectureOf(checkpoint).describe(checkpoint).layerTensors(0)).flatMap(
-  ([tensor, shape]) =>
-    shape.length === 2 && tensor.endsWith('weight') ? [[shape[0]!, shape[1]!] as const] : [],
-)
-const layerRate = await matrixRate(runtime, 256, layerShapes)
+const layerRate = await matrixRate(runtime, 256, layerMatrices(checkpoint))
 const headRate = await matrixRate(runtime, 256, [[vocabSize, dModel]])
 print(
   `matrix products alone, 256 rows: layer ${(layerRate / 1e9).toFixed(0)} GFLOP/s, unembedding ${(headRate / 1e9).toFixed(0)} GFLOP/s`,

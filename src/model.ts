@@ -18,6 +18,7 @@ import {
 } from './memory.js'
 import type { ModelSpec } from './models/architecture.js'
 import { openModel } from './models/registry.js'
+import type { WeightForm } from './onnx/graph.js'
 import { Supply } from './parallel.js'
 import { Tokenizer } from './prompts/tokenizer.js'
 import type { Runtime } from './runtime/runtime.js'
@@ -78,13 +79,14 @@ export class Model {
     readonly checkpoint: Checkpoint,
     /** Bytes that weights and rows may take. */
     readonly memory: number,
+    private readonly form: WeightForm,
     private readonly ownsRuntime: boolean,
   ) {
     const { costs } = spec
     this.name = spec.name
-    this.#shares = shareMemory(spec, memory, runtime.lanes, weightForm(spec, runtime))
+    this.#shares = shareMemory(spec, memory, runtime.lanes, form)
     const { weights, passing, batch } = this.#shares
-    this.#sessions = new ModelSessions(spec, runtime, weights, passing, weightForm(spec, runtime))
+    this.#sessions = new ModelSessions(spec, runtime, weights, passing, form)
     this.#rowMemory = new Supply(batch)
     const logitBytes = (HEAD_TEMPORARIES * costs.headPartBytes) / spec.dModel
     const headRows = runtime.gpu?.headRows ?? HEAD_ROWS
@@ -104,9 +106,10 @@ export class Model {
     ownsRuntime = false,
   ): Model {
     const spec = openModel(checkpoint, runtime.gpu?.target)
-    const least = leastMemory(spec, weightForm(spec, runtime))
+    const form = weightForm(spec, runtime)
+    const least = leastMemory(spec, form)
     if (memory < least) throw tooLittle(`to load ${checkpoint.name}, at least`, least, memory)
-    return new Model(spec, runtime, checkpoint, memory, ownsRuntime)
+    return new Model(spec, runtime, checkpoint, memory, form, ownsRuntime)
   }
 
   /** Whether all weights stay loaded; otherwise layers are loaded in turn, anew in every pass. */
@@ -169,7 +172,7 @@ export class Model {
     }))
     const most = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a), { tokens: 0, bytes: 0 })
     if (most.bytes > limit) {
-      const need = memoryForBatch(this.spec, most.bytes, weightForm(this.spec, this.runtime))
+      const need = memoryForBatch(this.spec, most.bytes, this.form)
       throw tooLittle(`for a prompt of ${most.tokens} tokens`, need, this.memory)
     }
     return plan

@@ -48,6 +48,25 @@ export interface Checkpoint {
   close(): Promise<void>
 }
 
+/** A view of `checkpoint` that differs in `changes`; nothing is read or copied. Closing the view closes it. */
+export function viewOf(checkpoint: Checkpoint, changes: Partial<Checkpoint>): Checkpoint {
+  return {
+    name: checkpoint.name,
+    config: checkpoint.config,
+    configFile: checkpoint.configFile,
+    bytes: checkpoint.bytes,
+    weightFiles: checkpoint.weightFiles,
+    names: () => checkpoint.names(),
+    has: (name) => checkpoint.has(name),
+    shape: (name) => checkpoint.shape(name),
+    tensor: (name, shape, into) => checkpoint.tensor(name, shape, into),
+    rows: (name, shape, first, count, into) => checkpoint.rows(name, shape, first, count, into),
+    tokenizerJson: () => checkpoint.tokenizerJson(),
+    close: () => checkpoint.close(),
+    ...changes,
+  }
+}
+
 /** Where the files of a checkpoint lie: a folder, a repository on a server. */
 export interface CheckpointFiles {
   /** What messages call the place. */

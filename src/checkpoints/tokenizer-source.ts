@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InputError, show } from '../errors.js'
-import type { Checkpoint } from './checkpoint.js'
+import { type Checkpoint, viewOf } from './checkpoint.js'
 import { embeddedModels } from './embedded.js'
 import { type HubOptions, hubFile } from './hub.js'
 import { TOKENIZER } from './hub-files.js'
@@ -19,20 +19,7 @@ export const MAMBA_SSM_TOKENIZER = 'EleutherAI/gpt-neox-20b'
 
 /** The checkpoint with another tokenizer, which is read when it is asked for. Closing this closes it. */
 export function withTokenizer(checkpoint: Checkpoint, tokenizerJson: () => Promise<unknown>): Checkpoint {
-  return {
-    name: checkpoint.name,
-    config: checkpoint.config,
-    configFile: checkpoint.configFile,
-    bytes: checkpoint.bytes,
-    weightFiles: checkpoint.weightFiles,
-    names: () => checkpoint.names(),
-    has: (name) => checkpoint.has(name),
-    shape: (name) => checkpoint.shape(name),
-    tensor: (name, shape, into) => checkpoint.tensor(name, shape, into),
-    rows: (name, shape, first, count, into) => checkpoint.rows(name, shape, first, count, into),
-    tokenizerJson,
-    close: () => checkpoint.close(),
-  }
+  return viewOf(checkpoint, { tokenizerJson })
 }
 
 /**

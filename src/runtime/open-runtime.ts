@@ -76,10 +76,15 @@ async function automatic(
 ): Promise<Runtime> {
   const cpu = nodeRuntime({ threads })
   const reasons: string[] = []
+  let own: number | undefined
   for (const device of ['cuda', 'webgpu'] as const) {
     const probed = await probe(device, dtype)
-    if ('error' in probed) reasons.push(`${device}: ${probed.error}`)
-    else if (probed.flopsPerSecond <= (await speedOf(cpu))) reasons.push(`${device}: slower than the CPU`)
+    if ('error' in probed) {
+      reasons.push(`${device}: ${probed.error}`)
+      continue
+    }
+    own ??= await speedOf(cpu)
+    if (probed.flopsPerSecond <= own) reasons.push(`${device}: slower than the CPU`)
     else {
       await cpu.close?.()
       const runtime = nodeRuntime({ threads, device, products: dtype })
