@@ -1,7 +1,8 @@
 /** `factflow trace`: one prompt, its heatmap and curves. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import { flowLabel, parseFlows } from '../experiments/flows.js'
 import { type Heatmap, heatmapFigure } from '../experiments/heatmap.js'
-import { flowLabel, parseFlows, relativeChange } from '../experiments/info-flow.js'
+import { relativeChange } from '../experiments/info-flow.js'
 import { type Trace, trace } from '../experiments/trace.js'
 import { curvesSpec } from '../figures/curves.js'
 import { heatmapSpec } from '../figures/heatmap.js'
@@ -20,6 +21,7 @@ import {
   type ModelOptions,
   saveFigure,
   targetOption,
+  wholeNumber,
   windowOption,
   withModel,
   withModelOptions,
@@ -29,7 +31,8 @@ import { withProgress } from './progress.js'
 import { colors, print, width } from './terminal.js'
 
 interface TraceCommandOptions extends ModelOptions, FigureOptions {
-  readonly subject: string
+  readonly subject?: string
+  readonly subjectStart?: number
   readonly answer?: string
   readonly window?: number
   readonly target: Role
@@ -44,19 +47,29 @@ export function traceCommand(program: Command): void {
       'trace one fact: which token matters at which depth (heatmap), and what each role contributes (curves)',
     )
     .argument('<prompt>', 'text that ends where the answer begins')
-    .requiredOption('-s, --subject <text>', 'what the fact is about, as it stands in the prompt')
+    .option('-s, --subject <text>', 'what the fact is about, as it stands in the prompt')
+    .addOption(
+      new Option(
+        '--subject-start <character>',
+        'where the subject starts, from 0, if it stands there more than once',
+      ).argParser(wholeNumber('--subject-start', 0)),
+    )
     .addOption(answerOption())
     .addOption(windowOption())
     .addOption(targetOption())
     .addOption(featuresOption())
-    .option('--flows <flow...>', 'curves, each source[>target][:features] (default: the paper’s seven)')
+    .option(
+      '--flows <flow...>',
+      'curves, each source[>target][:features] (default: the paper’s seven), or none',
+    )
   withOutputOptions(withModelOptions(command))
     .addHelpText(
       'after',
       '\nExample:\n  factflow trace "The capital city of France is" --subject France --answer Paris',
     )
     .action(async (prompt: string, options: TraceCommandOptions) => {
-      const flows = options.flows && parseFlows(options.flows, '--flows')
+      const none = options.flows?.length === 1 && options.flows[0] === 'none'
+      const flows = none ? [] : options.flows && parseFlows(options.flows, '--flows')
       await withModel(options, async (model) => {
         const traced = await withProgress('trace', (onProgress) =>
           trace(model, prompt, { ...options, flows, onProgress }),
@@ -90,14 +103,15 @@ async function show(model: Model, traced: Trace, options: TraceCommandOptions): 
   const title = promptTitle(prompt, tokenizer)
   const subtitle = `${model.name}, ${says(base)}${base.rank === 1 ? '' : `; its first choice is "${tokenizer.tokenText(base.top).trim()}"`}`
   const map = heatmapFigure(heatmap, title, `${subtitle}; ${cutOf(heatmap)}`)
-  const curves = curvesOf(infoFlow, title, subtitle)
-  await saveFigure(stack(heatmapSpec(map), curvesSpec(curves)), options)
+  const curves = infoFlow.curves.length > 0 && curvesOf(infoFlow, title, subtitle)
+  await saveFigure(curves ? stack(heatmapSpec(map), curvesSpec(curves)) : heatmapSpec(map), options)
   if (options.json) {
     print(JSON.stringify(traceJson(model, traced, (id) => tokenizer.tokenText(id))))
     return
   }
   const look = { width: width(), colors: colors() }
   print(drawHeatmap(map, look))
+  if (!curves) return
   print('')
   print(drawCurves({ ...curves, title: 'What each role contributes', subtitle: undefined }, look))
 }

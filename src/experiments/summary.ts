@@ -1,5 +1,6 @@
 /** What an information-flow result shows, in words; every number comes from the result. */
-import { type FlowCurve, type FlowPoint, flowLabel, type InfoFlow } from './info-flow.js'
+import { flowLabel } from './flows.js'
+import type { FlowCurve, FlowPoint, InfoFlow } from './info-flow.js'
 
 /** The point of a curve with the largest loss. */
 export function strongest(curve: Pick<FlowCurve, 'points'>): FlowPoint {

@@ -4,17 +4,27 @@ import type { Prediction } from '../knockout/head.js'
 import { defaultWindow, windowStarts } from '../knockout/knockout.js'
 import type { Model, SweepSettings } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
-import { type PreparedPrompt, preparePrompt } from '../prompts/facts.js'
-import { findSubject, type Role, subjectPositions } from '../prompts/roles.js'
+import { answerTokens, type PreparedPrompt } from '../prompts/facts.js'
+import { type Role, subjectPositions } from '../prompts/roles.js'
+import type { Flow } from './flows.js'
 import { type Heatmap, heatmapQuestion } from './heatmap.js'
-import { type Flow, type InfoFlow, infoFlowQuestion } from './info-flow.js'
+import { type InfoFlow, infoFlowQuestion } from './info-flow.js'
 import { ask } from './question.js'
 
-export interface TraceOptions extends SweepSettings {
-  /** What the fact is about; must stand in the prompt exactly once. */
-  readonly subject: string
+/** What a prompt is about, and what completes it. */
+export interface PromptParts {
+  /**
+   * What the fact is about; must stand in the prompt, exactly once unless it is said where. Without it no token is the
+   * subject's, and flows from or to it have no curve.
+   */
+  readonly subject?: string
+  /** Where the subject starts in the prompt, in UTF-16 code units. */
+  readonly subjectStart?: number
   /** The right answer; its first token counts. Default: what the model itself finds most probable. */
   readonly answer?: string
+}
+
+export interface TraceOptions extends SweepSettings, PromptParts {
   /** Layers of a window, default 9 or, in smaller models, a third of the layers. */
   readonly window?: number
   /** Target of the heatmap, default `last`. */
@@ -40,23 +50,25 @@ export interface Trace {
 export async function prepare(
   model: Model,
   prompt: string,
-  { subject, answer }: { subject: string; answer?: string },
+  { subject, subjectStart, answer }: PromptParts,
 ): Promise<PreparedPrompt> {
   const tokenizer = await model.tokenizer()
-  findSubject(prompt, subject, '--subject')
-  if (answer !== undefined) return preparePrompt(tokenizer, { id: 'prompt', prompt, subject, answer })
   const tokens = tokenizer.encode(prompt)
+  const positions =
+    subject === undefined ? [] : subjectPositions(tokens, prompt, subject, '--subject', subjectStart)
   const ids = tokens.map((token) => token.id)
-  const [result] = await model.knockout([{ ids, knockouts: [] }])
-  const top = result!.base.top
-  return {
-    fact: { id: 'prompt', prompt, subject, answer: tokenizer.tokenText(top) },
-    tokens,
-    ids,
-    subject: subjectPositions(tokens, prompt, subject, '--subject'),
-    answer: top,
-    answerIds: [top],
+  const answerIds =
+    answer === undefined
+      ? [(await model.knockout([{ ids, knockouts: [] }]))[0]!.base.top]
+      : answerTokens(tokenizer, prompt, answer, '--answer')
+  const fact = {
+    id: 'prompt',
+    prompt,
+    subject: subject ?? '',
+    answer: answer ?? tokenizer.tokenText(answerIds[0]!),
+    ...(subjectStart !== undefined && { subjectStart }),
   }
+  return { fact, tokens, ids, subject: positions, answer: answerIds[0]!, answerIds }
 }
 
 /**

@@ -119,7 +119,7 @@ export function unembeddingGraph(
     ],
     (block, [x, own, token]) => {
       const { max, top } = largest(block, x!, count)
-      const sum = block.reduceSum(block.exp(block.sub(x!, max)), 1)
+      const sum = sumOf(block, block.exp(block.sub(x!, max)), count)
       const known = block.max(token!, block.int32(0))
       const here = block.op('GatherElements', [x!, known], { axis: 1 })
       const isHere = block.cast(block.equal(known, token!), 'float32')
@@ -176,6 +176,20 @@ function largestOnGpu(g: Graph, logits: Value, count: number): { max: Value; top
     Float32Array.from({ length: count }, (_, i) => i),
   )
   return { max, top: g.reduceMin(g.where(g.less(logits, max), g.scalar(count), tokens), 1) }
+}
+
+/**
+ * The sum of each row, `[n, 1]`: of groups, then of the groups. In WebAssembly terms are added one after the other, and
+ * beside a term of 1 those of less than 6e-8, most of a vocabulary, would be lost.
+ */
+function sumOf(g: Graph, values: Value, count: number): Value {
+  const whole = Math.floor(count / GROUP) * GROUP
+  if (whole === 0) return g.reduceSum(values, 1)
+  const grouped = (x: Value): Value =>
+    g.reduceSum(g.squeeze(g.reduceSum(g.reshape(x, 0, -1, GROUP), 2), 2), 1)
+  if (whole === count) return grouped(values)
+  const part = (from: number, to: number): Value => g.slice(values, g.ints(from), g.ints(to), 1)
+  return g.add(grouped(part(0, whole)), g.reduceSum(part(whole, count), 1))
 }
 
 /** What all parts together say of a row. */

@@ -54,6 +54,21 @@ export function parseFacts(jsonl: string, where: string): Fact[] {
 }
 
 /**
+ * The ids of an answer's tokens after its prompt, see `preparePrompt`.
+ * @param where names the fact or the argument, for errors
+ * @throws InputError when the answer is empty
+ */
+export function answerTokens(tokenizer: Tokenizer, prompt: string, answer: string, where: string): number[] {
+  if (answer.trim() === '') {
+    throw new InputError(
+      `${where}: answer must not be empty, got ${show(answer)}; give the words that complete the prompt`,
+    )
+  }
+  const spaced = /^\s/.test(answer) || /\s$/.test(prompt)
+  return tokenizer.idsAfter(prompt, spaced ? answer : ` ${answer}`)
+}
+
+/**
  * Put a fact into tokens.
  *
  * The answer's tokens are what comes after the prompt's tokens when the answer is written after the prompt: with the
@@ -64,15 +79,9 @@ export function parseFacts(jsonl: string, where: string): Fact[] {
  */
 export function preparePrompt(tokenizer: Tokenizer, fact: Fact): PreparedPrompt {
   const where = `fact ${show(fact.id)}`
-  if (fact.answer.trim() === '') {
-    throw new InputError(
-      `${where}: answer must not be empty, got ${show(fact.answer)}; give the words that complete the prompt`,
-    )
-  }
+  const answerIds = answerTokens(tokenizer, fact.prompt, fact.answer, where)
   const tokens = tokenizer.encode(fact.prompt)
   const subject = subjectPositions(tokens, fact.prompt, fact.subject, where, fact.subjectStart)
-  const spaced = /^\s/.test(fact.answer) || /\s$/.test(fact.prompt)
-  const answerIds = tokenizer.idsAfter(fact.prompt, spaced ? fact.answer : ` ${fact.answer}`)
   return {
     fact,
     tokens,

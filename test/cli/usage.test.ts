@@ -30,7 +30,6 @@ describe('arguments', () => {
       [...TRACE, '--nope'],
       'option: must be one that factflow trace has, got "--nope"; see factflow trace --help',
     ],
-    [['trace', PROMPT], '--subject: must be given, got nothing; see factflow trace --help'],
     [[...TRACE, '--window', '0'], '--window: must be a whole number from 1 on, got "0"; change it'],
     [
       [...TRACE, '--window', '25'],

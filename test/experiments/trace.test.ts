@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PAPER_FLOWS } from '../../src/experiments/flows.js'
 import { heatmaps } from '../../src/experiments/heatmap.js'
-import { infoFlow, PAPER_FLOWS } from '../../src/experiments/info-flow.js'
+import { infoFlow } from '../../src/experiments/info-flow.js'
 import { prepare, trace } from '../../src/experiments/trace.js'
 import type { Prediction } from '../../src/knockout/head.js'
 import { defaultWindow } from '../../src/knockout/knockout.js'
@@ -52,6 +53,18 @@ describe('prepare', () => {
       subject: same.subject,
       answer: same.answer,
     })
+  })
+
+  it('takes a subject that stands there twice where it is said to start, and prompts without one', async () => {
+    const twice = 'Greece and Greece is in'
+    const second = await prepare(model, twice, { subject: 'Greece', subjectStart: 11, answer: 'Asia' })
+    const first = await prepare(model, twice, { subject: 'Greece', subjectStart: 0, answer: 'Asia' })
+    expect(second.subject.map((at) => second.tokens[at].start)).toEqual([10])
+    expect(first.subject.map((at) => first.tokens[at].start)).toEqual([0, 3])
+    expect((await prepare(model, twice, { answer: 'Asia' })).subject).toEqual([])
+    const traced = await trace(model, twice, { answer: 'Asia', window: 20 })
+    const drawn = traced.infoFlow.curves.filter(({ points }) => points.length > 0)
+    expect(drawn.map(({ flow }) => flow.source)).toEqual(['relation', 'relation-minus-last', 'last', 'first'])
   })
 
   it.each<[{ subject: string; answer?: string }, string]>([
