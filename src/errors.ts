@@ -20,3 +20,8 @@ export function show(value: unknown, max = 60): string {
   }
   return text.length > max ? `${text.slice(0, max - 1)}…` : text
 }
+
+/** The system's name for what went wrong, ENOENT for instance, where the error has one. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}

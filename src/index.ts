@@ -16,20 +16,16 @@ export {
   type Evaluation,
   evaluate,
 } from './experiments/evaluate.js'
+export { type Flow, flowLabel, PAPER_FLOWS, paperFlows, parseFlow } from './experiments/flows.js'
 export { type Heatmap, type HeatmapOptions, heatmapFigure, heatmaps } from './experiments/heatmap.js'
 export {
-  type Flow,
   type FlowCurve,
   type FlowMeasurement,
   type FlowPoint,
-  flowLabel,
   type InfoFlow,
   type InfoFlowOptions,
   infoFlow,
   infoFlowFigure,
-  PAPER_FLOWS,
-  paperFlows,
-  parseFlow,
   relativeChange,
 } from './experiments/info-flow.js'
 export { summary } from './experiments/summary.js'

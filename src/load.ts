@@ -1,19 +1,14 @@
 /** Open a model by name, in Node. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Checkpoint } from './checkpoints/checkpoint.js'
+import { type Checkpoint, withTokenizer } from './checkpoints/checkpoint.js'
 import { type EmbeddedModel, embeddedModels } from './checkpoints/embedded.js'
 import { openFolder } from './checkpoints/folder.js'
 import { type HubModel, type HubOptions, hubModel, openHubModel } from './checkpoints/hub.js'
 import { TOKENIZER } from './checkpoints/hub-files.js'
 import { isHubId } from './checkpoints/hub-id.js'
-import { isMambaSsm } from './checkpoints/mamba-ssm.js'
-import {
-  checkTokenizerName,
-  MAMBA_SSM_TOKENIZER,
-  namedTokenizer,
-  withTokenizer,
-} from './checkpoints/tokenizer-source.js'
+import { isMambaSsm, MAMBA_SSM_TOKENIZER } from './checkpoints/mamba-ssm.js'
+import { checkTokenizerName, namedTokenizer } from './checkpoints/tokenizer-source.js'
 import { InputError, show } from './errors.js'
 import { Model } from './model.js'
 import { checkConfig } from './models/registry.js'
@@ -22,6 +17,8 @@ import { type DeviceOptions, openRuntime } from './runtime/open-runtime.js'
 export interface OpenOptions extends HubOptions {
   /** Take the tokenizer from elsewhere: a folder, a tokenizer.json, or a model's id on the Hub. */
   readonly tokenizer?: string
+  /** Whether a name may be that of a folder; default true. False for names that do not come from the user alone. */
+  readonly folders?: boolean
 }
 
 export interface LoadOptions extends OpenOptions, DeviceOptions {
@@ -35,9 +32,9 @@ export interface LoadOptions extends OpenOptions, DeviceOptions {
  * @throws InputError when there is no such model, it cannot be had, or its checkpoint cannot be used
  */
 export async function openNamed(name: string, options: OpenOptions = {}): Promise<Checkpoint> {
-  const { tokenizer, ...hubOptions } = options
+  const { tokenizer, folders = true, ...hubOptions } = options
   if (tokenizer !== undefined) checkTokenizerName(tokenizer)
-  const { checkpoint, hasTokenizer } = await opened(name, hubOptions)
+  const { checkpoint, hasTokenizer } = await opened(name, folders, hubOptions)
   if (tokenizer !== undefined) return withTokenizer(checkpoint, () => namedTokenizer(tokenizer, hubOptions))
   if (hasTokenizer || !isMambaSsm(checkpoint.config)) return checkpoint
   return withTokenizer(checkpoint, () => namedTokenizer(MAMBA_SSM_TOKENIZER, hubOptions))
@@ -46,10 +43,12 @@ export async function openNamed(name: string, options: OpenOptions = {}): Promis
 /** The checkpoint that a name means, and whether it has a tokenizer of its own. */
 async function opened(
   name: string,
+  folders: boolean,
   options: HubOptions,
 ): Promise<{ checkpoint: Checkpoint; hasTokenizer: boolean }> {
   const known = await embeddedModels()
-  const folder = known.find((model) => model.name === name)?.dir ?? (existsSync(name) ? name : undefined)
+  const folder =
+    known.find((model) => model.name === name)?.dir ?? (folders && existsSync(name) ? name : undefined)
   if (folder !== undefined) {
     if (options.revision !== undefined) {
       throw new InputError(

@@ -34,9 +34,11 @@ const PACKED_BYTES = 2e9
 /** How a model's weights are given to the sessions of a runtime. */
 export function weightForm(
   { nLayers, costs }: Sizes,
-  { weights = 'constants' }: Pick<Runtime, 'weights'> = { weights: 'inputs' },
+  { weights = 'constants', packedBytes = PACKED_BYTES }: Pick<Runtime, 'weights' | 'packedBytes'> = {
+    weights: 'inputs',
+  },
 ): WeightForm {
-  return nLayers * costs.layerBytes + costs.headBytes <= PACKED_BYTES ? 'constants' : weights
+  return nLayers * costs.layerBytes + costs.headBytes <= packedBytes ? 'constants' : weights
 }
 
 /** Bytes of a model's largest part while it is loaded and used. */
@@ -54,6 +56,12 @@ export function leastMemory(spec: Sizes, form = weightForm(spec)): number {
   const { costs } = spec
   const batch = batchBytes(costs, SHORT_PROMPT, 1, [{ runs: [0], sets: [0, 1] }])
   return partBytes(costs, form) + batch / ROWS_SHARE / (1 - WEIGHTS_SHARE)
+}
+
+/** The memory in which all layers stay loaded and rows have `rows` bytes. */
+export function residentMemory(spec: Sizes, rows: number, form: WeightForm): number {
+  const all = allBytes(spec)
+  return partBytes(spec.costs, form) + Math.max(all / WEIGHTS_SHARE, all + rows)
 }
 
 /** The shares of weights and rows. */

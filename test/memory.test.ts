@@ -121,5 +121,6 @@ describe('how a model has its weights', () => {
   ])('%s: %s, whatever the memory', (name, form) => {
     expect(weightForm(needs(name), { weights: 'inputs' })).toBe(form)
     expect(weightForm(needs(name), {})).toBe('constants')
+    expect(weightForm(needs(name), { weights: 'inputs', packedBytes: 0 })).toBe('inputs')
   })
 })

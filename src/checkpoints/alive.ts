@@ -1,5 +1,5 @@
 import process from 'node:process'
-import { errorCode } from './node-file.js'
+import { errorCode } from '../errors.js'
 
 /** Whether a process of this machine is running, whosever it is. */
 export function isRunning(pid: number): boolean {

@@ -67,6 +67,11 @@ export function viewOf(checkpoint: Checkpoint, changes: Partial<Checkpoint>): Ch
   }
 }
 
+/** The checkpoint with another tokenizer, which is read when it is asked for. Closing this closes it. */
+export function withTokenizer(checkpoint: Checkpoint, tokenizerJson: () => Promise<unknown>): Checkpoint {
+  return viewOf(checkpoint, { tokenizerJson })
+}
+
 /** Where the files of a checkpoint lie: a folder, a repository on a server. */
 export interface CheckpointFiles {
   /** What messages call the place. */

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InputError } from '../errors.js'
+import { errorCode, InputError } from '../errors.js'
 import { type Checkpoint, openCheckpoint } from './checkpoint.js'
-import { errorCode, openFileIfPresent, unreadable } from './node-file.js'
+import { openFileIfPresent, unreadable } from './node-file.js'
 
 /**
  * Open the checkpoint in a folder on disk: config.json, weights in any format of `openCheckpoint`, tokenizer.json.

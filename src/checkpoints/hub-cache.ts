@@ -15,12 +15,12 @@
 import { randomBytes } from 'node:crypto'
 import { copyFile, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { InputError } from '../errors.js'
+import { errorCode, InputError } from '../errors.js'
 import { CONFIG, TOKENIZER, weightFiles } from './hub-files.js'
 import { type HubRepo, isCommit, isHubId, type RepoType } from './hub-id.js'
 import { cacheFolder } from './hub-settings.js'
 import { makeFolder } from './make-folder.js'
-import { errorCode, unreadable } from './node-file.js'
+import { unreadable } from './node-file.js'
 
 /** One model or data set in the cache. */
 export class CachedRepo implements HubRepo {

@@ -1,10 +1,11 @@
 /** Data sets on the Hub: which of their files hold the data, and how these come into the cache. */
 import { readdir } from 'node:fs/promises'
+import { errorCode } from '../errors.js'
 import { brought, type HubModel, type HubOptions } from './hub.js'
 import { CachedRepo, cachedRepos, type Snapshot } from './hub-cache.js'
 import { isHubId } from './hub-id.js'
 import { cacheFolder } from './hub-settings.js'
-import { errorCode, unreadable } from './node-file.js'
+import { unreadable } from './node-file.js'
 
 /** Endings of the files that hold data; of those that a repository has, the first counts. */
 export const DATA_ENDINGS = ['parquet', 'jsonl', 'json', 'csv', 'tsv'] as const

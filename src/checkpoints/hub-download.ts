@@ -6,11 +6,10 @@
  * the Hub serves files that it stores with Xet the same way, as a redirect to a signed address elsewhere.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { InputError } from '../errors.js'
+import { errorCode, InputError } from '../errors.js'
 import { type HubClient, HubError, type HubStream } from './hub-http.js'
 import { PartialFile } from './hub-partial.js'
 import type { RepoFile } from './hub-repo.js'
-import { errorCode } from './node-file.js'
 
 export interface BlobDownload {
   readonly url: string

@@ -4,10 +4,49 @@
  * `@huggingface/hub` makes a request once, waits for ever, and refuses tokens that do not begin with `hf_`, which
  * mirrors may give out; it takes a `fetch`, and `HubClient.fetchWhole` is one that does better.
  */
-import process from 'node:process'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { HubSettings } from './hub-settings.js'
-import { errorCode } from './node-file.js'
+import { errorCode } from '../errors.js'
+import { sleep } from '../sleep.js'
+
+export const HUB_ENDPOINT = 'https://huggingface.co'
+/** huggingface_hub's DEFAULT_ETAG_TIMEOUT and DEFAULT_DOWNLOAD_TIMEOUT. */
+export const HUB_TIMEOUT_S = 10
+
+/** How to reach a Hub. */
+export interface HubConnection {
+  /** Without a slash at its end. */
+  readonly endpoint: string
+  readonly token?: string
+  /** Where the token came from, for messages. */
+  readonly tokenSource: string
+  /** Milliseconds that a question to the Hub may take. */
+  readonly requestTimeout: number
+  /** Milliseconds that a download may stand still. */
+  readonly downloadTimeout: number
+  /** The header User-Agent; browsers have one of their own. */
+  readonly userAgent?: string
+  /**
+   * How a browser's HTTP cache is used for files: `no-store` where they are kept elsewhere. It would also let only one
+   * request at a time have parts of the same file.
+   */
+  readonly fileCache?: 'no-store'
+  readonly advice: HubAdvice
+}
+
+/** What messages call what the user can change. */
+export interface HubAdvice {
+  /** What names the revision: `--revision`. */
+  readonly revision: string
+  /** What names the Hub: `HF_ENDPOINT`. */
+  readonly endpoint: string
+  /** How to give a token: `set HF_TOKEN`. */
+  readonly giveToken: string
+  /** `set HF_TOKEN to a token of your account` */
+  readonly giveOwnToken: string
+  /** What to do when there is no answer in time. */
+  readonly timeout: string
+  /** What to do when there is no connection, by the system's name for what went wrong. */
+  network(code: string): string
+}
 
 export type HubErrorKind =
   | 'gated'
@@ -69,13 +108,13 @@ export interface ClientOptions {
   readonly onNote?: (note: string) => void
 }
 
-export class HubClient {
+export class HubClient<S extends HubConnection = HubConnection> {
   readonly signal?: AbortSignal
   readonly #patient: boolean
   readonly #onNote: ClientOptions['onNote']
 
   constructor(
-    readonly settings: HubSettings,
+    readonly settings: S,
     { signal, patient = true, onNote }: ClientOptions = {},
   ) {
     this.signal = signal
@@ -111,23 +150,32 @@ export class HubClient {
   }
 
   /**
-   * One request for a file from byte `from` on.
+   * One request for a file from byte `from` on, or for those before byte `to`. The server may send others.
    * @throws HubError when there is no answer, or not a success
    */
-  async stream(url: string, from: number, signal?: AbortSignal): Promise<HubStream> {
-    const { downloadTimeout } = this.settings
+  async stream(url: string, from: number, signal?: AbortSignal, to?: number): Promise<HubStream> {
+    const { downloadTimeout, fileCache } = this.settings
+    const part = from > 0 || to !== undefined
     // Compressed, the positions of the bytes would be others.
-    const headers = { 'accept-encoding': 'identity', ...(from > 0 && { range: `bytes=${from}-` }) }
-    const { response, stop, alive } = await this.#fetch(url, downloadTimeout, { headers, signal })
+    const range = part && { range: `bytes=${from}-${to === undefined ? '' : to - 1}` }
+    const headers = { 'accept-encoding': 'identity', ...range }
+    const { response, stop, alive } = await this.#fetch(url, downloadTimeout, {
+      headers,
+      signal,
+      cache: fileCache,
+    })
     const networkError = (error: unknown): unknown => this.#networkError(error, url)
     return {
       status: response.status,
       headers: response.headers,
       async *chunks() {
         try {
-          for await (const chunk of response.body ?? []) {
+          // Not `for await`: some browsers' streams lack it.
+          for (const reader = response.body?.getReader(); reader; ) {
+            const { value } = await reader.read()
+            if (!value) break
             alive()
-            yield chunk
+            yield value
           }
         } catch (error) {
           throw networkError(error)
@@ -167,7 +215,7 @@ export class HubClient {
         if (wait >= 1000) {
           this.#onNote?.(`${error.host} gives ${error.what}; asking again in ${Math.round(wait / 1000)} s`)
         }
-        await sleep(wait, undefined, { signal })
+        await sleep(wait, signal)
         failures++
       }
     }
@@ -179,18 +227,21 @@ export class HubClient {
     timeout: number,
     init: RequestInit = {},
   ): Promise<{ response: Response; stop(): void; alive(): void }> {
-    const { endpoint, token } = this.settings
+    const { endpoint, token, userAgent } = this.settings
     const headers = new Headers(init.headers)
-    headers.set('user-agent', `factflow; node/${process.versions.node}`)
+    if (userAgent !== undefined) headers.set('user-agent', userAgent)
     // `fetch` itself drops the token where a redirect leaves the origin.
     if (token !== undefined && new URL(url).origin === new URL(endpoint).origin) {
       headers.set('authorization', `Bearer ${token}`)
     }
     const control = new AbortController()
-    const timer = setTimeout(
-      () => control.abort(new HubError('timeout', `nothing for ${timeout / 1000} s`, new URL(url).host)),
-      timeout,
-    )
+    const late = (): void =>
+      control.abort(new HubError('timeout', `nothing for ${timeout / 1000} s`, new URL(url).host))
+    let timer = setTimeout(late, timeout)
+    const alive = (): void => {
+      clearTimeout(timer)
+      timer = setTimeout(late, timeout)
+    }
     const signals = [this.signal, init.signal].filter((signal) => signal !== null && signal !== undefined)
     const abort = (): void => control.abort(signals.find(({ aborted }) => aborted)?.reason)
     for (const signal of signals) signal.addEventListener('abort', abort)
@@ -202,7 +253,7 @@ export class HubClient {
       for (const signal of signals) signal.throwIfAborted()
       const response = await fetch(url, { ...init, headers, signal: control.signal })
       if (!response.ok) throw await httpError(response, url)
-      return { response, stop, alive: () => timer.refresh() }
+      return { response, stop, alive }
     } catch (error) {
       stop()
       throw this.#networkError(error, url)

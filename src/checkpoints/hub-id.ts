@@ -35,12 +35,15 @@ export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision)
 }
 
-/** @throws InputError when `revision` cannot be the name of a branch or tag, or a commit */
-export function checkRevision(revision: string): void {
+/**
+ * @param what names it in messages
+ * @throws InputError when `revision` cannot be the name of a branch or tag, or a commit
+ */
+export function checkRevision(revision: string, what = '--revision'): void {
   // It becomes part of a path in the cache: refs/<revision>. Git allows none of these either (git-check-ref-format).
   if (revision === '' || /[\p{C}\p{Z}\\~^:?*[]|\.\.|\/\/|^\/|\/$/u.test(revision)) {
     throw new InputError(
-      `--revision: must be a branch, a tag or a commit, got ${show(revision)}; leave it out for main`,
+      `${what}: must be a branch, a tag or a commit, got ${show(revision)}; leave it out for main`,
     )
   }
 }

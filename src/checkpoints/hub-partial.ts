@@ -16,10 +16,10 @@ import os from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { errorCode } from '../errors.js'
 import { isRunning } from './alive.js'
 import { fileSize } from './hub-cache.js'
 import { makeFolder } from './make-folder.js'
-import { errorCode } from './node-file.js'
 
 /** Milliseconds between two looks at what another process is downloading. */
 const POLL = 200

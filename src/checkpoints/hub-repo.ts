@@ -80,6 +80,6 @@ function notJson(client: HubClient): (error: unknown) => never {
 
 function notHub({ settings }: HubClient, got: string): InputError {
   return new InputError(
-    `${settings.endpoint}: must answer as the Hugging Face Hub does, got ${got}; check HF_ENDPOINT and the network`,
+    `${settings.endpoint}: must answer as the Hugging Face Hub does, got ${got}; check ${settings.advice.endpoint} and the network`,
   )
 }

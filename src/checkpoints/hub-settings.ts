@@ -9,27 +9,19 @@ import { readFile } from 'node:fs/promises'
 import os from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { InputError, show } from '../errors.js'
-import { errorCode, unreadable } from './node-file.js'
+import { errorCode, InputError, show } from '../errors.js'
+import { HUB_ENDPOINT, HUB_TIMEOUT_S, type HubAdvice, type HubConnection } from './hub-http.js'
+import { unreadable } from './node-file.js'
 
-export interface HubSettings {
-  /** `https://huggingface.co` or what HF_ENDPOINT says, without a slash at its end. */
-  readonly endpoint: string
+export interface HubSettings extends HubConnection {
   /** The folder of `models--owner--name` folders. */
   readonly cache: string
-  readonly token?: string
-  /** Where the token came from, for messages. */
-  readonly tokenSource: string
   /** No request may be made. */
   readonly offline: boolean
   /** What to call the reason of `offline` in messages. */
   readonly offlineSource: string
   /** Snapshots may hold symbolic links. */
   readonly symlinks: boolean
-  /** Milliseconds that a question to the Hub may take. */
-  readonly requestTimeout: number
-  /** Milliseconds that a download may stand still. */
-  readonly downloadTimeout: number
 }
 
 export interface HubAccess {
@@ -39,14 +31,23 @@ export interface HubAccess {
   readonly offline?: boolean
 }
 
-const DEFAULT_ENDPOINT = 'https://huggingface.co'
-/** huggingface_hub's DEFAULT_ETAG_TIMEOUT and DEFAULT_DOWNLOAD_TIMEOUT. */
-const DEFAULT_TIMEOUT_S = 10
+/** What users of Node can change. */
+const ADVICE: HubAdvice = {
+  revision: '--revision',
+  endpoint: 'HF_ENDPOINT',
+  giveToken: 'set HF_TOKEN',
+  giveOwnToken: 'set HF_TOKEN to a token of your account',
+  timeout: 'check the network, or give it more seconds with HF_HUB_DOWNLOAD_TIMEOUT and HF_HUB_ETAG_TIMEOUT',
+  network: (code) =>
+    /CERT|SELF_SIGNED|ISSUER/.test(code)
+      ? 'name the certificates of your network with NODE_EXTRA_CA_CERTS'
+      : 'check the network and HF_ENDPOINT, or name a folder',
+}
 
 /** @throws InputError when a variable or the token cannot be used */
 export async function hubSettings({ token, offline }: HubAccess = {}): Promise<HubSettings> {
   const { env } = process
-  const endpoint = (env.HF_ENDPOINT || DEFAULT_ENDPOINT).replace(/\/+$/, '')
+  const endpoint = (env.HF_ENDPOINT || HUB_ENDPOINT).replace(/\/+$/, '')
   if (!/^https?:$/.test(protocolOf(endpoint))) {
     throw new InputError(`HF_ENDPOINT: must be a URL of http or https, got ${show(endpoint)}; correct it`)
   }
@@ -70,6 +71,8 @@ export async function hubSettings({ token, offline }: HubAccess = {}): Promise<H
     symlinks: !isTrue(env.HF_HUB_DISABLE_SYMLINKS),
     requestTimeout: seconds('HF_HUB_ETAG_TIMEOUT'),
     downloadTimeout: seconds('HF_HUB_DOWNLOAD_TIMEOUT'),
+    userAgent: `factflow; node/${process.versions.node}`,
+    advice: ADVICE,
   }
 }
 
@@ -109,12 +112,12 @@ function isTrue(value: string | undefined): boolean {
 /** A variable of whole seconds, in milliseconds. */
 function seconds(variable: string): number {
   const text = process.env[variable]
-  if (!text) return DEFAULT_TIMEOUT_S * 1000
+  if (!text) return HUB_TIMEOUT_S * 1000
   const value = Number(text)
   if (!Number.isInteger(value) || value < 0) {
     throw new InputError(`${variable}: must be a whole number of seconds, got ${show(text)}; correct it`)
   }
-  return (value || DEFAULT_TIMEOUT_S) * 1000
+  return (value || HUB_TIMEOUT_S) * 1000
 }
 
 /** As Python's expanduser and expandvars: `~` at the start, `$VAR` and `${VAR}` anywhere where they are set. */

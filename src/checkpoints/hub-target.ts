@@ -8,6 +8,7 @@ import type { HubClient } from './hub-http.js'
 import { type RepoType, repoUrl } from './hub-id.js'
 import { restingBytes } from './hub-partial.js'
 import type { RepoFile } from './hub-repo.js'
+import type { HubSettings } from './hub-settings.js'
 import { makeFolder } from './make-folder.js'
 
 /** How far a download is: the files of a model or data set that were missing, taken together. */
@@ -42,7 +43,7 @@ const OTHERS: Readonly<Record<RepoType, string>> = {
 
 export class HubTarget {
   constructor(
-    readonly client: HubClient,
+    readonly client: HubClient<HubSettings>,
     readonly snapshot: Snapshot,
     /** What the commit holds, by path. */
     readonly files: ReadonlyMap<string, RepoFile>,

@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { errorCode } from './node-file.js'
+import { errorCode } from '../errors.js'
 
 /**
  * Make a folder and those above it, unless they are there. (The `recursive` of Node 20's own `mkdir` never ends where a

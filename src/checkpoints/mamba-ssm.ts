@@ -10,6 +10,12 @@ import { renamed } from './renamed.js'
 
 type Config = Readonly<Record<string, unknown>>
 
+/**
+ * The tokenizer of the checkpoints that `mamba_ssm` published, which hold none: all were trained with GPT-NeoX's
+ * (github.com/state-spaces/mamba, benchmarks/benchmark_generation_mamba_simple.py).
+ */
+export const MAMBA_SSM_TOKENIZER = 'EleutherAI/gpt-neox-20b'
+
 /** Whether a config.json is one of `mamba_ssm`: it names no model type. */
 export function isMambaSsm(config: Config): boolean {
   return config.model_type === undefined && 'd_model' in config && 'n_layer' in config

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
-import { InputError } from '../errors.js'
+import { errorCode, InputError } from '../errors.js'
 import type { ByteSource } from './source.js'
 
 /** One call reads at most this many bytes: Node refuses 2 GiB and more. */
@@ -42,11 +42,6 @@ export function unreadable(path: string, error: unknown): InputError {
     )
   }
   return new InputError(`${path}: must be readable, got ${code}; check the path and the disk`)
-}
-
-/** The operating system's name for what went wrong, ENOENT for instance. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
 
 class NodeFile implements ByteSource {

@@ -3,24 +3,12 @@ import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InputError, show } from '../errors.js'
-import { type Checkpoint, viewOf } from './checkpoint.js'
 import { embeddedModels } from './embedded.js'
 import { type HubOptions, hubFile } from './hub.js'
 import { TOKENIZER } from './hub-files.js'
 import { isHubId } from './hub-id.js'
 import { decodeText, parseJson } from './json.js'
 import { openFile } from './node-file.js'
-
-/**
- * The tokenizer of the checkpoints that `mamba_ssm` published, which hold none: all were trained with GPT-NeoX's
- * (github.com/state-spaces/mamba, benchmarks/benchmark_generation_mamba_simple.py).
- */
-export const MAMBA_SSM_TOKENIZER = 'EleutherAI/gpt-neox-20b'
-
-/** The checkpoint with another tokenizer, which is read when it is asked for. Closing this closes it. */
-export function withTokenizer(checkpoint: Checkpoint, tokenizerJson: () => Promise<unknown>): Checkpoint {
-  return viewOf(checkpoint, { tokenizerJson })
-}
 
 /**
  * Check the name of a tokenizer: an embedded model, a folder or a tokenizer.json, or the id of a model on the Hub.

@@ -1,11 +1,12 @@
 /** Sessions of ONNX Runtime's CPU provider on the thread that calls them. */
+import * as ort from 'onnxruntime-node'
 import type { OnnxModel } from '../onnx/graph.js'
 import { createOrtSession } from './ort-session.js'
 import type { Session } from './runtime.js'
 import { SharedGraphs } from './shared-graphs.js'
 
 function createCpuSession(model: OnnxModel, threads: number): Promise<Session> {
-  return createOrtSession(model, {
+  return createOrtSession(ort, model, {
     intraOpNumThreads: threads,
     // One session per layer means one thread pool per layer: idle pools must sleep, not spin, and a pooled
     // allocator of each would keep its own high-water mark.

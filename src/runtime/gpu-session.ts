@@ -1,31 +1,9 @@
 /** Sessions on a GPU through ONNX Runtime's WebGPU and CUDA providers. */
 import { execFileSync } from 'node:child_process'
-import type * as ort from 'onnxruntime-node'
+import * as ort from 'onnxruntime-node'
 import type { OnnxModel } from '../onnx/graph.js'
-import { createOrtSession } from './ort-session.js'
-import type { GpuDevice, GpuSettings, Session } from './runtime.js'
-
-/**
- * A tensor of WebGPU has at most the 128 MiB that every adapter can bind. ONNX Runtime keeps buffers of up to 160 MiB
- * for reuse and allocates larger ones anew each time, which takes ten times as long as to fill them. (With
- * `storageBufferCacheMode: 'simple'` it keeps all, one for every size that it has seen, until the device's memory is full.)
- */
-export const GPU_SETTINGS: Readonly<Record<GpuDevice, Omit<GpuSettings, 'target'>>> = {
-  webgpu: { batchRows: 2048, headRows: 512, sessionBytes: 2 ** 30, tensorBytes: 2 ** 27 },
-  // Outputs on a CUDA device cannot stay there between sessions: onnxruntime-node brings them back.
-  cuda: { batchRows: 4096, headRows: 512, sessionBytes: 2 ** 34, tensorBytes: Number.POSITIVE_INFINITY },
-}
-
-/** What the provider lacks is computed on the CPU. */
-function optionsFor(device: GpuDevice, model: OnnxModel): ort.InferenceSession.SessionOptions {
-  if (device === 'cuda') return { executionProviders: ['cuda'] }
-  return {
-    executionProviders: ['webgpu'],
-    preferredOutputLocation: Object.fromEntries(
-      (model.staying ?? []).map((name) => [name, 'gpu-buffer'] as const),
-    ),
-  }
-}
+import { createOrtSession, webgpuOptions } from './ort-session.js'
+import type { GpuDevice, Session } from './runtime.js'
 
 export async function createGpuSession(
   model: OnnxModel,
@@ -33,7 +11,8 @@ export async function createGpuSession(
   threads: number,
 ): Promise<Session> {
   try {
-    return await createOrtSession(model, { intraOpNumThreads: threads, ...optionsFor(device, model) })
+    const options = device === 'cuda' ? { executionProviders: ['cuda'] } : webgpuOptions(model)
+    return await createOrtSession(ort, model, { intraOpNumThreads: threads, ...options })
   } finally {
     model.loan?.giveBack(model.loan.memory)
   }

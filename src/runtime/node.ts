@@ -5,7 +5,9 @@ import * as ort from 'onnxruntime-node'
 import { InputError } from '../errors.js'
 import type { GraphTarget, OnnxModel } from '../onnx/graph.js'
 import { CpuSessions } from './cpu-session.js'
-import { createGpuSession, GPU_SETTINGS, nvidiaMemory } from './gpu-session.js'
+import { createGpuSession, nvidiaMemory } from './gpu-session.js'
+import { GPU_SETTINGS } from './gpu-settings.js'
+import { startNodeThread } from './node-thread.js'
 import type { GpuSettings, Runtime, Session } from './runtime.js'
 import { ThreadPool } from './thread-pool.js'
 
@@ -60,7 +62,7 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
 function cpuRuntime(version: string, threads: number): Runtime {
   const lanes = Math.min(threads, MOST_LANES)
   const cpu = new CpuSessions()
-  const pool = lanes > 1 ? new ThreadPool(lanes) : undefined
+  const pool = lanes > 1 ? new ThreadPool(lanes, startNodeThread) : undefined
   return {
     description: `${version}, CPU, ${threads} thread${threads === 1 ? '' : 's'}`,
     lanes,

@@ -1,11 +1,16 @@
-/** A session of onnxruntime-node on the thread that calls it. */
-import * as ort from 'onnxruntime-node'
+/** A session of ONNX Runtime, in Node or a browser, on the thread that calls it. */
+import type { InferenceSession, InferenceSessionFactory } from 'onnxruntime-common'
 import type { OnnxModel } from '../onnx/graph.js'
 import type { Session, Tensors } from './runtime.js'
 
+/** onnxruntime-node or onnxruntime-web. */
+export interface Ort {
+  readonly InferenceSession: InferenceSessionFactory
+}
+
 class OrtSession implements Session {
   constructor(
-    private readonly session: ort.InferenceSession,
+    private readonly session: InferenceSession,
     private readonly name: string,
   ) {}
 
@@ -30,11 +35,12 @@ function message(error: unknown): string {
 }
 
 export async function createOrtSession(
+  { InferenceSession }: Ort,
   model: OnnxModel,
-  options: ort.InferenceSession.SessionOptions,
+  options: InferenceSession.SessionOptions,
 ): Promise<Session> {
   try {
-    const session = await ort.InferenceSession.create(model.bytes, {
+    const session = await InferenceSession.create(model.bytes, {
       externalData: model.externalData,
       interOpNumThreads: 1,
       logSeverityLevel: 4,
@@ -43,5 +49,13 @@ export async function createOrtSession(
     return new OrtSession(session, model.name)
   } catch (error) {
     throw new Error(`ONNX Runtime does not accept ${model.name}: ${message(error)}`, { cause: error })
+  }
+}
+
+/** Options for WebGPU. What the provider lacks is computed on the CPU. */
+export function webgpuOptions({ staying = [] }: OnnxModel): InferenceSession.SessionOptions {
+  return {
+    executionProviders: ['webgpu'],
+    preferredOutputLocation: Object.fromEntries(staying.map((name) => [name, 'gpu-buffer'] as const)),
   }
 }

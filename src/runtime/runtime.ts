@@ -53,6 +53,11 @@ export interface Runtime {
    * default `constants`.
    */
   readonly weights?: WeightForm
+  /**
+   * Bytes of weights up to which a model has them as constants all the same, which are packed for matrix products;
+   * default 2 GB.
+   */
+  readonly packedBytes?: number
   /** Of matrix products, where it is not float32: results differ from float32's in their third or fourth digit. */
   readonly arithmetic?: 'tf32' | 'float16'
   /** None where graphs run on the CPU. */

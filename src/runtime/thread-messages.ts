@@ -34,7 +34,8 @@ export interface Reply {
   readonly outputs?: SentTensors
   /** Memory that was lent and comes back. */
   readonly lent?: ArrayBuffer
-  readonly failure?: { readonly error: unknown }
+  /** `input` is the message of an InputError, which loses its class on the way. */
+  readonly failure?: { readonly error: unknown; readonly input?: string }
 }
 
 export function send(tensors: Tensors): SentTensors {

@@ -1,18 +1,26 @@
-/** Sessions in threads of their own. A thread begins with its first session and does not keep the process alive. */
-import { Worker } from 'node:worker_threads'
+/** Sessions in threads of their own, of Node or of a browser. A thread begins with its first session. */
+import { InputError } from '../errors.js'
 import type { Loan, OnnxModel } from '../onnx/graph.js'
 import type { Session, Tensors } from './runtime.js'
 import { buffersOf, type Reply, type Request, receive, send } from './thread-messages.js'
 
-/** thread.js beside this file; in the source tree thread.ts, for which tsx (a development dependency) is registered. */
-function startThread(): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./thread.js', import.meta.url))
-  const source = new URL('./thread.ts', import.meta.url).href
-  return new Worker(
-    `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(source)}) })`,
-    { eval: true },
-  )
+/** A thread, from outside. */
+export interface ThreadLink {
+  /** Send a message, and hand over the memory that is named. */
+  post(message: { readonly number: number; readonly request: Request }, transfer: ArrayBuffer[]): void
+  /** Told when somebody waits for a reply, and when nobody does any more. */
+  wait?(waiting: boolean): void
+  end(): Promise<void>
 }
+
+export interface ThreadListener {
+  readonly onReply: (reply: Reply) => void
+  /** The thread is no more. */
+  readonly onEnd: (error: Error) => void
+}
+
+/** Starts the thread of a lane, which answers as session-host.ts does. */
+export type StartThread = (listener: ThreadListener, lane: number) => ThreadLink
 
 interface Waiting {
   readonly resolve: (reply: Reply) => void
@@ -20,22 +28,19 @@ interface Waiting {
 }
 
 class Thread {
-  readonly #worker = startThread()
+  readonly #link: ThreadLink
   readonly #waiting = new Map<number, Waiting>()
   #count = 0
   #failed: Error | undefined
 
-  constructor() {
-    this.#worker.unref()
-    this.#worker.on('message', (message: Reply) => {
+  constructor(start: StartThread, lane: number) {
+    const onReply = (message: Reply): void => {
       const waiting = this.#waiting.get(message.number)!
       this.#waiting.delete(message.number)
-      if (this.#waiting.size === 0) this.#worker.unref()
+      if (this.#waiting.size === 0) this.#link.wait?.(false)
       waiting.resolve(message)
-    })
-    this.#worker.on('error', (error: Error) => this.#fail(error))
-    this.#worker.on('messageerror', (error: Error) => this.#fail(error))
-    this.#worker.on('exit', (code) => this.#fail(new Error(`a computing thread ended with code ${code}`)))
+    }
+    this.#link = start({ onReply, onEnd: (error) => this.#fail(error) }, lane)
   }
 
   /** Hands the memory of `transfer` over. Rejects when the thread is no more; other failures are in the reply. */
@@ -43,9 +48,9 @@ class Thread {
     if (this.#failed) return Promise.reject(this.#failed)
     const number = this.#count++
     return new Promise((resolve, reject) => {
-      this.#worker.postMessage({ number, request }, transfer)
+      this.#link.post({ number, request }, transfer)
       this.#waiting.set(number, { resolve, reject })
-      this.#worker.ref()
+      this.#link.wait?.(true)
     })
   }
 
@@ -56,7 +61,7 @@ class Thread {
 
   async end(): Promise<void> {
     this.#failed ??= new Error('the computing thread was ended')
-    await this.#worker.terminate()
+    await this.#link.end()
   }
 
   #fail(error: Error): void {
@@ -68,7 +73,10 @@ class Thread {
 
 /** The reply, unless it is a failure, which is thrown. */
 function succeeded(reply: Reply): Reply {
-  if (reply.failure) throw reply.failure.error
+  if (reply.failure) {
+    const { error, input } = reply.failure
+    throw input === undefined ? error : new InputError(input)
+  }
   return reply
 }
 
@@ -97,7 +105,10 @@ export class ThreadPool {
   readonly #threads: (Thread | undefined)[]
   #sessions = 0
 
-  constructor(size: number) {
+  constructor(
+    size: number,
+    private readonly start: StartThread,
+  ) {
     this.#threads = new Array(size)
   }
 
@@ -114,7 +125,7 @@ export class ThreadPool {
   async createSession(lane: number, { loan, ...model }: OnnxModel, threads: number): Promise<Session> {
     const known = this.#threads[lane]
     // A thread that has died is replaced; its sessions are lost.
-    const thread = known && !known.ended ? known : new Thread()
+    const thread = known && !known.ended ? known : new Thread(this.start, lane)
     this.#threads[lane] = thread
     const session = this.#sessions++
     const lent = loan?.memory

@@ -27,6 +27,8 @@ export interface Fault {
   readonly headers?: Readonly<Record<string, string>>
   /** Break the connection after so many bytes of the answer. */
   readonly cut?: number
+  /** Milliseconds between those bytes and the break; default none. */
+  readonly pause?: number
   /** Send nothing more after so many bytes of the answer. */
   readonly stall?: number
   /** Milliseconds between two pieces of `pieceBytes`. */
@@ -60,6 +62,14 @@ interface Entry {
 interface Repo extends RepoOptions {
   readonly commits: Map<string, Map<string, Entry>>
   readonly refs: Map<string, string>
+}
+
+/** As the Hub has it: pages of any site may ask, with a token, and see what tells errors apart. */
+const CORS: Readonly<Record<string, string>> = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': 'authorization, range',
+  'access-control-expose-headers':
+    'x-repo-commit, x-error-code, x-error-message, etag, link, accept-ranges, content-range, x-linked-size, x-linked-etag',
 }
 
 const LARGE = /\.(?:safetensors|bin|gguf|msgpack|h5|parquet)$/
@@ -160,6 +170,11 @@ export class HubServer {
   }
 
   #answer(origin: 'hub' | 'cdn', request: IncomingMessage, response: ServerResponse): void {
+    for (const [name, value] of Object.entries(CORS)) response.setHeader(name, value)
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204).end()
+      return
+    }
     const { pathname } = new URL(request.url!, 'http://any')
     const path = decodeURI(pathname)
     if (origin === 'cdn') {
@@ -339,20 +354,30 @@ function send(
   fault: Fault | undefined,
 ): void {
   const content = fault?.content ?? whole
-  const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
-  const from = range && !fault?.whole ? Number(range[1]) : 0
-  if (from > 0 && from >= content.length) {
+  const range = fault?.whole ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+  const from = Number(range?.[1] ?? 0)
+  if (range && from >= content.length) {
     response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end()
     return
   }
-  const part = content.subarray(from)
-  const place = from > 0 && { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` }
-  response.writeHead(from > 0 ? 206 : 200, { ...headers, ...place, 'content-length': part.length })
+  const part = content.subarray(from, range?.[2] ? Number(range[2]) + 1 : undefined)
+  const place = range && {
+    'content-range': `bytes ${from}-${from + part.length - 1}/${content.length}`,
+  }
+  response.writeHead(range ? 206 : 200, { ...headers, ...place, 'content-length': part.length })
   if (request.method === 'HEAD') response.end()
-  else if (fault?.cut !== undefined) response.write(part.subarray(0, fault.cut), () => response.destroy())
+  else if (fault?.cut !== undefined) breakAfter(response, part.subarray(0, fault.cut), fault.pause)
   else if (fault?.stall !== undefined) response.write(part.subarray(0, fault.stall))
   else if (fault?.slow !== undefined) drip(response, part, fault.slow, fault.pieceBytes ?? 4096)
   else response.end(part)
+}
+
+/** Send a part and break the connection. */
+function breakAfter(response: ServerResponse, part: Uint8Array, pause: number | undefined): void {
+  response.write(part, () => {
+    if (pause === undefined) response.destroy()
+    else setTimeout(() => response.destroy(), pause)
+  })
 }
 
 /** Send piece after piece, each after a pause. */
