@@ -13,9 +13,11 @@ import { modelsCommand } from './models.js'
 import { resultsCommand } from './results.js'
 import { studyCommand } from './study.js'
 import { traceCommand } from './trace.js'
+import { uiCommand } from './ui.js'
 
 export const COMMANDS: readonly ((program: Command) => void)[] = [
   demoCommand,
+  uiCommand,
   traceCommand,
   evaluateCommand,
   infoFlowCommand,

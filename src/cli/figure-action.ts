@@ -76,7 +76,19 @@ function definitionOf(options: FigureCommandOptions): Figure {
   throw issueError(parsed.error.issues[0]!, 'figure')
 }
 
-const FIELDS = ['run', 'model', 'family', 'dataset', 'promptSet', 'window', 'source', 'target', 'features']
+const FIELDS = [
+  'run',
+  'model',
+  'family',
+  'dataset',
+  'promptSet',
+  'window',
+  'source',
+  'target',
+  'features',
+  'relation',
+  'known',
+]
 
 /** `window=1,9` */
 function condition(text: string): [string, unknown[]] {

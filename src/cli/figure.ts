@@ -24,7 +24,7 @@ export function figureCommand(program: Command): void {
     .addOption(dimension('--each <dimension>', 'one figure for each of its values'))
     .option(
       '-w, --where <field=values...>',
-      'which results, such as window=9 source=subject,last model=a,b; fields: run, model, family, dataset, promptSet, window, source, target, features',
+      'which results, such as window=9 source=subject,last model=a,b; fields: run, model, family, dataset, promptSet, window, source, target, features, relation, known',
     )
     .addOption(choice('--value <quantity>', 'what is drawn', ['change', 'accuracy']))
     .option('--minus <value>', 'a value of --lines: the others become paired differences from it')

@@ -1,14 +1,8 @@
 /** `factflow info-flow`: curves over many facts. */
 import type { Command } from 'commander'
 import { InputError } from '../errors.js'
-import {
-  flowLabel,
-  type InfoFlow,
-  infoFlow,
-  infoFlowFigure,
-  infoFlowSubtitle,
-  parseFlows,
-} from '../experiments/info-flow.js'
+import { flowLabel, parseFlows } from '../experiments/flows.js'
+import { type InfoFlow, infoFlow, infoFlowFigure, infoFlowSubtitle } from '../experiments/info-flow.js'
 import { curvesSpec } from '../figures/curves.js'
 import type { CurvesFigure } from '../figures/data.js'
 import { drawCurves } from '../figures/terminal.js'

@@ -1,30 +1,11 @@
 /** `factflow models`: what can be named with --model, what it needs, and what is there already. */
 import type { Command } from 'commander'
-import type { Checkpoint } from '../checkpoints/checkpoint.js'
-import { embeddedModels } from '../checkpoints/embedded.js'
-import { openFolder } from '../checkpoints/folder.js'
-import { cachedModels } from '../checkpoints/hub-cache.js'
-import { InputError } from '../errors.js'
 import { wrap } from '../figures/text.js'
-import { openNamed } from '../load.js'
-import { KNOWN_MODELS, knownNeeds, type ModelNeeds, specNeeds } from '../models/known.js'
-import { ARCHITECTURES, openModel } from '../models/registry.js'
+import { ARCHITECTURES } from '../models/registry.js'
+import { embeddedEntries, hubEntries } from '../server/model-entries.js'
+import type { ModelEntry } from '../ui/protocol.js'
 import { tableLines } from './table.js'
 import { print, width } from './terminal.js'
-
-/** Sizes are in bytes. */
-export interface ModelEntry extends ModelNeeds {
-  /** What --model takes. */
-  readonly name: string
-  /** It comes with factflow, is one of the paper's models, or another one in the cache of the Hub. */
-  readonly source: 'embedded' | 'paper' | 'cache'
-  /** As the paper calls it. */
-  readonly family: string
-  /** Whether it is on this machine. */
-  readonly cached: boolean
-  /** Whether its licence must be accepted on the Hub first. */
-  readonly gated: boolean
-}
 
 export function modelsCommand(program: Command): void {
   program
@@ -32,56 +13,10 @@ export function modelsCommand(program: Command): void {
     .description('list the models that come with factflow, those of the paper, and others in the cache')
     .option('--json', 'print the list as JSON')
     .action(async (options: { json?: boolean }) => {
-      const entries = await listModels()
+      const entries = [...(await embeddedEntries()), ...(await hubEntries())]
       if (options.json) print(JSON.stringify(entries))
       else print(table(entries))
     })
-}
-
-/** Embedded models, the paper's, and other usable ones of the cache. Makes no request. */
-export async function listModels(): Promise<ModelEntry[]> {
-  const entries: ModelEntry[] = []
-  for (const { name, dir } of await embeddedModels()) {
-    const needs = await needsOf(await openFolder(dir, name))
-    entries.push({ name, source: 'embedded', family: familyOf(needs), cached: true, gated: false, ...needs })
-  }
-  const inCache = new Map((await cachedModels()).map((model) => [model.id, model]))
-  for (const model of KNOWN_MODELS) {
-    const { id, family, gated = false } = model
-    const here = inCache.get(id)
-    const needs = knownNeeds(model)
-    const disk = here?.bytes ?? needs.disk
-    entries.push({ name: id, source: 'paper', family, cached: here !== undefined, gated, ...needs, disk })
-    inCache.delete(id)
-  }
-  for (const id of inCache.keys()) {
-    const needs = await usable(id)
-    if (!needs) continue
-    entries.push({ name: id, source: 'cache', family: familyOf(needs), cached: true, gated: false, ...needs })
-  }
-  return entries
-}
-
-function familyOf({ modelType }: ModelNeeds): string {
-  return ARCHITECTURES.find((known) => known.modelType === modelType)!.family
-}
-
-/** What a model of the cache needs, or undefined when it is not one that factflow can use. */
-async function usable(id: string): Promise<ModelNeeds | undefined> {
-  try {
-    return await needsOf(await openNamed(id, { offline: true }))
-  } catch (error) {
-    if (error instanceof InputError) return undefined
-    throw error
-  }
-}
-
-async function needsOf(checkpoint: Checkpoint): Promise<ModelNeeds> {
-  try {
-    return specNeeds(openModel(checkpoint), checkpoint.bytes)
-  } finally {
-    await checkpoint.close()
-  }
 }
 
 /** `14.5 GB`, `7 MB` */
@@ -95,7 +30,7 @@ function count(parameters: number): string {
   return `${value.toPrecision(3)} ${unit}`
 }
 
-const WHERE = { embedded: 'embedded', paper: '', cache: 'cached' }
+const WHERE = { embedded: 'embedded', folder: '', paper: '', cache: 'cached' }
 
 function table(entries: readonly ModelEntry[]): string {
   const rows = [

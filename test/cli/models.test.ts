@@ -1,8 +1,8 @@
 /** `factflow models`: embedded models, the paper's, and what is in the cache. */
 import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import type { ModelEntry } from '../../src/cli/models.js'
 import { KNOWN_MODELS } from '../../src/models/known.js'
+import type { ModelEntry } from '../../src/ui/protocol.js'
 import { testHub } from '../hub-server/environment.js'
 import { mamba, oracleFiles } from '../hub-server/models.js'
 import { factflow, succeed } from './command.js'
