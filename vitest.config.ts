@@ -21,6 +21,9 @@ const PRODUCT = [
 /** Minutes, for what is worth them: run by `npm run test:slow` and by CI. */
 const SLOW = ['test/studies/kill.test.ts', 'test/runtime/webgpu.test.ts']
 
+/** Pages in a headless Chromium: `npm run test:browser`, and CI. */
+const BROWSER = ['test/browser/**/*.test.ts']
+
 export default defineConfig({
   test: {
     testTimeout: 30_000,
@@ -28,10 +31,21 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...PRODUCT, ...SLOW] },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...PRODUCT, ...SLOW, ...BROWSER] },
       },
       { extends: true, test: { name: 'product', include: PRODUCT } },
       { extends: true, test: { name: 'slow', include: SLOW } },
+      // One after the other: each takes all processors, and some measure how long things take.
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: BROWSER,
+          fileParallelism: false,
+          testTimeout: 60_000,
+          globalSetup: 'test/browser/global-setup.ts',
+        },
+      },
     ],
   },
 })
