@@ -38,6 +38,7 @@ test('npm packs what is needed to run, and nothing else', () => {
       'LICENSE',
       'package.json',
       'dist/index.js',
+      'dist/web.js',
       'dist/index.d.ts',
       'dist/cli/main.js',
       'data/atlas.jsonl',
@@ -52,7 +53,7 @@ test('npm packs what is needed to run, and nothing else', () => {
     paths.filter((path) => !/^(dist|models|data)\/|^[A-Z]+\.md$|^LICENSE$|^package\.json$/.test(path)),
   ).toEqual([])
   expect(
-    paths.filter((path) => /test|fixture|bench|\.part$|\.tsx?$/.test(path) && !path.endsWith('.d.ts')),
+    paths.filter((path) => /test|fixture|\bbench|\.part$|\.tsx?$/.test(path) && !path.endsWith('.d.ts')),
   ).toEqual([])
   // Megabytes: what a user downloads.
   expect(size / 1e6).toBeLessThan(20)
@@ -80,6 +81,16 @@ if (typeof factflow.loadModel !== 'function') throw new Error('no loadModel')
     )
     // A handle left open would run into the time limit of the test.
     expect(run(process.execPath, ['import.js'])).toBe('')
+  })
+
+  test('the part for browsers has its own name', () => {
+    writeFileSync(
+      join(project, 'web.js'),
+      `import { openWebModel } from 'factflow/web'
+await openWebModel({ embedded: 'tiny-gpt2' }, { assets: 'http://localhost/', device: 'cuda' }).catch(({ name }) => console.log(name))
+`,
+    )
+    expect(run(process.execPath, ['web.js'])).toBe('InputError\n')
   })
 
   test('computes', () => {

@@ -1,9 +1,9 @@
 import { Resvg, type ResvgRenderOptions } from '@resvg/resvg-js'
-import { parse, textMetrics, View } from 'vega'
+import { parse, View } from 'vega'
 import { compile } from 'vega-lite'
+import { type Box, cropped } from './crop.js'
 import { embedFonts, FAMILY, fontFile } from './fonts.js'
-import { MEASURES } from './look.js'
-import { textWidth } from './metrics.js'
+import { measureText } from './measure.js'
 import type { VegaLiteSpec } from './style.js'
 
 /**
@@ -16,19 +16,9 @@ export async function toSvg(spec: VegaLiteSpec): Promise<string> {
   measureText()
   const view = new View(parse(compile(spec).spec), { renderer: 'none' })
   try {
-    const padding = spec.config?.padding
-    const margin = typeof padding === 'number' ? padding : MEASURES.screen.margin
-    return await embedFonts(cropped(await view.toSVG(), margin))
+    return await embedFonts(cropped(await view.toSVG(), spec, boxOf))
   } finally {
     view.finalize()
-  }
-}
-
-/** Without a canvas Vega takes every character to be 0.8 em wide, unless it is told how wide text is. */
-function measureText(): void {
-  textMetrics.width = ({ fontSize = 11, fontWeight, limit }, text) => {
-    const width = textWidth(String(text ?? '').trim(), fontSize, fontWeight === 'bold' ? 'bold' : 'normal')
-    return limit && limit > 0 ? Math.min(limit, width) : width
   }
 }
 
@@ -44,6 +34,10 @@ function measureText(): void {
 export function toPng(svg: string, { scale = 2 }: { scale?: number } = {}): Uint8Array {
   const options = { ...fontOptions(svg), background: 'white', fitTo: { mode: 'zoom', value: scale } } as const
   return new Resvg(svg, options).render().asPng()
+}
+
+function boxOf(svg: string): Box | undefined {
+  return new Resvg(svg, fontOptions(svg)).getBBox()
 }
 
 /** The scripts of DejaVu Sans 2.37, and what scripts share. */
@@ -77,23 +71,4 @@ function fontOptions(svg: string): Pick<ResvgRenderOptions, 'font'> {
       sansSerifFamily: FAMILY,
     },
   }
-}
-
-/** What Vega paints first: the whole figure in the colour of the background. */
-const BACKGROUND = /<rect (?:x="[^"]*" y="[^"]*" )?width="[^"]*" height="[^"]*" fill="([^"]*)"\/>/
-
-function cropped(svg: string, margin: number): string {
-  const sized = / width="[^"]*" height="[^"]*" viewBox="[^"]*"/
-  // What Vega draws without fill or stroke spans more than is to be seen: not part of the picture.
-  const visible = svg.replace(BACKGROUND, '').replaceAll(/<path class="background"[^>]*\/>/g, '')
-  const box = new Resvg(visible, fontOptions(svg)).getBBox()
-  if (box === undefined) return svg
-  const [x, y] = [box.x - margin, box.y - margin].map(Math.floor)
-  const [width, height] = [box.x + box.width + margin - x!, box.y + box.height + margin - y!].map(Math.ceil)
-  return svg
-    .replace(sized, ` width="${width}" height="${height}" viewBox="${x} ${y} ${width} ${height}"`)
-    .replace(
-      BACKGROUND,
-      (_, fill) => `<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${fill}"/>`,
-    )
 }

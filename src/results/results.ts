@@ -9,8 +9,9 @@ import { InputError, show } from '../errors.js'
 import { defaultWindow } from '../knockout/knockout.js'
 import { Database, literal, type Row } from './database.js'
 import { TABLE_NAMES, type TableName } from './rows.js'
-import { RUN_FILE, type RunFile, readRunFile } from './run-file.js'
+import { readRunFile } from './run-file.js'
 import { partFiles, partsSql } from './run-folder.js'
+import { RUN_FILE, type RunFile } from './run-schema.js'
 
 /** What makes rows of `knockouts` one curve of one prompt, or one heatmap: they are computed and stored together. */
 const CURVE = 'run, model, dataset, prompt_id, "window", source, target, features'

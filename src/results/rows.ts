@@ -111,3 +111,12 @@ export const TABLE_NAMES = [
   'prompt_sets',
   'unusable',
 ] as const satisfies readonly TableName[]
+
+/** What the names of each table's files begin with. */
+export const PART_PREFIX: { readonly [name in TableName]: string } = {
+  knockouts: 'part-',
+  evaluations: 'evaluation-',
+  features: 'features-',
+  prompt_sets: 'prompt-sets-',
+  unusable: 'unusable-',
+}

@@ -9,9 +9,10 @@ import { isRunning } from '../checkpoints/alive.js'
 import { makeFolder } from '../checkpoints/make-folder.js'
 import { InputError, show } from '../errors.js'
 import { Database, identifier, literal } from './database.js'
-import type { TableName, Tables } from './rows.js'
-import { newRunFile, RUN_FILE, type RunFile, readRunFile, writeNamed, writeRunFile } from './run-file.js'
-import { PART_PREFIX, TABLES } from './tables.js'
+import { PART_PREFIX, type TableName, type Tables } from './rows.js'
+import { newRunFile, readRunFile, writeNamed, writeRunFile } from './run-file.js'
+import { RUN_FILE, type RunFile } from './run-schema.js'
+import { TABLES } from './tables.js'
 import { systemReason, TEMPORARY, temporaryName } from './whole-file.js'
 
 export class RunFolder {

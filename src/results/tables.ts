@@ -53,12 +53,3 @@ export const TABLES: { readonly [name in TableName]: Columns<Tables[name]> } = {
     detail: VARCHAR,
   },
 }
-
-/** What the names of each table's files begin with. */
-export const PART_PREFIX: { readonly [name in TableName]: string } = {
-  knockouts: 'part-',
-  evaluations: 'evaluation-',
-  features: 'features-',
-  prompt_sets: 'prompt-sets-',
-  unusable: 'unusable-',
-}

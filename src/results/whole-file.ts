@@ -3,8 +3,7 @@ import { access, constants, realpath, rename, rm, stat, writeFile } from 'node:f
 import { hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import process from 'node:process'
-import { errorCode } from '../checkpoints/node-file.js'
-import { InputError, show } from '../errors.js'
+import { errorCode, InputError, show } from '../errors.js'
 
 /** What temporary names end in. */
 export const TEMPORARY = '.tmp'

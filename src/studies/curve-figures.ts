@@ -4,9 +4,9 @@ import { curveGridSpec } from '../figures/curve-grid.js'
 import { type CurveGrid, type GridPoint, windowDepth } from '../figures/curve-grid-data.js'
 import type { Size } from '../figures/look.js'
 import type { Results } from '../results/results.js'
-import { checkWhere, ordered, type StoredCurve, shown, storedCurves, valueLabel } from './curve-query.js'
+import { checkWhere, ordered, type StoredCurve, shown, storedCurves } from './curve-query.js'
 import { type DrawnFigure, fileNames, modelOrder } from './drawn.js'
-import type { Dimension } from './names.js'
+import { type Dimension, valueLabel } from './names.js'
 import type { CurvesDefinition } from './study.js'
 
 const VALUE_TITLES = {
@@ -114,6 +114,18 @@ function curveFigure(
   }
 }
 
+/** `prompts: correct, known, of capital or currency` */
+function promptsText(definition: CurvesDefinition, set: string | undefined): string | undefined {
+  const { relation, known } = definition.where
+  const parts = [
+    ...(shown(definition).includes('prompt set') || set === undefined ? [] : [set]),
+    ...(known ? [known.join(' or ')] : []),
+    ...(relation ? [`of ${relation.join(' or ')}`] : []),
+  ]
+  if (parts.length > 0) return `prompts: ${parts.join(', ')}`
+  return shown(definition).includes('prompt set') ? undefined : 'prompts: all stored'
+}
+
 /** What the figure holds fixed, in words: `subject → last, window of 9 layers, prompts of all-correct; mean and 95 % band`. */
 function curveSubtitle(definition: CurvesDefinition, curves: readonly StoredCurve[]): string {
   const { interval, level, minus } = definition
@@ -137,7 +149,7 @@ function curveSubtitle(definition: CurvesDefinition, curves: readonly StoredCurv
       : free.includes('window')
         ? undefined
         : `windows of ${windows.join(', ')} layers`,
-    free.includes('prompt set') ? undefined : `prompts: ${set ?? 'all stored'}`,
+    promptsText(definition, set),
     minus && `less ${minus}`,
   ].filter((part) => part !== undefined)
   const kinds = { t: '', normal: ' (normal)', prediction: ' prediction', bootstrap: ' bootstrap' }

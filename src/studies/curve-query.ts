@@ -1,12 +1,12 @@
 /** Curves of stored results: which rows, grouped how, in figures. */
 import { InputError, show } from '../errors.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
-import { ROLES, type Role } from '../prompts/roles.js'
+import { ROLES } from '../prompts/roles.js'
 import { identifier, literal } from '../results/database.js'
 import type { Results } from '../results/results.js'
 import { bootstrapIntervals, interval, type MeanInterval } from '../results/statistics.js'
 import { NothingStored } from './drawn.js'
-import { DIMENSIONS, type Dimension } from './names.js'
+import { DIMENSIONS, type Dimension, SOURCES } from './names.js'
 import type { CurvesDefinition } from './study.js'
 
 /** One point of a curve. */
@@ -83,6 +83,12 @@ export function conditions(where: Where): string {
   if (where.window) {
     const numbers = where.window.map((window) => (window === 'default' ? 'main_window' : String(window)))
     parts.push(`AND "window" IN (${numbers})`)
+  }
+  if (where.relation || where.known) {
+    const relation = where.relation ? ` AND relation IN (${where.relation.map(literal)})` : ''
+    const hit = where.known ? ` AND hit IN (${where.known.map((known) => known === 'known')})` : ''
+    const prompt = '(run, model, dataset, prompt_id)'
+    parts.push(`AND ${prompt} IN (SELECT ${prompt} FROM evaluations WHERE true${relation}${hit})`)
   }
   return parts.join(' ')
 }
@@ -202,17 +208,6 @@ async function checkFixed(
   )
 }
 
-/** Sources in the order of the paper's figures. */
-const SOURCES: readonly Role[] = [
-  'subject',
-  'relation',
-  'relation-minus-last',
-  'last',
-  'first',
-  'context',
-  'all',
-]
-
 /** Order of values of a dimension: as asked for; else as they are known: roles, categories, numbers, models of the run. */
 export function ordered(
   dimension: Dimension,
@@ -242,20 +237,6 @@ export function ordered(
   )
 }
 
-/** What a figure calls a value of a dimension. */
-export function valueLabel(dimension: Dimension, value: string): string {
-  switch (dimension) {
-    case 'window':
-      return value === '1' ? '1 layer' : `${value} layers`
-    case 'features':
-      return value === 'all' ? 'all features' : value
-    case 'target':
-      return `→ ${value}`
-    default:
-      return value
-  }
-}
-
 /** @throws InputError when a name of `where` is nowhere in the results: a typing error would draw less than meant */
 export async function checkWhere(results: Results, where: Where, figure: string): Promise<void> {
   const fields: [keyof Where, string, string][] = [
@@ -264,12 +245,13 @@ export async function checkWhere(results: Results, where: Where, figure: string)
     ['family', 'family', 'models'],
     ['dataset', 'dataset', 'datasets'],
     ['promptSet', 'prompt_set', 'prompt_sets'],
+    ['relation', 'relation', 'evaluations'],
   ]
   for (const [field, column, table] of fields) {
     const asked = where[field] as readonly string[] | undefined
     if (!asked) continue
     const rows = await results.rows<{ value: string }>(
-      `SELECT DISTINCT ${column} AS value FROM ${table} ORDER BY ALL`,
+      `SELECT DISTINCT ${column} AS value FROM ${table} WHERE value IS NOT NULL ORDER BY ALL`,
     )
     const known = rows.map(({ value }) => value)
     const stray = asked.find((value) => !known.includes(value))

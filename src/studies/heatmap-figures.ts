@@ -4,9 +4,10 @@ import { heatmapGridSpec } from '../figures/heatmap-grid.js'
 import type { HeatmapGrid } from '../figures/heatmap-grid-data.js'
 import type { Look, Size } from '../figures/look.js'
 import type { Results } from '../results/results.js'
-import { checkWhere, ordered, valueLabel } from './curve-query.js'
+import { checkWhere, ordered } from './curve-query.js'
 import { type DrawnFigure, fileNames, modelOrder } from './drawn.js'
 import { storedHeatmaps } from './heatmap-query.js'
+import { valueLabel } from './names.js'
 import type { HeatmapsDefinition } from './study.js'
 
 /** Figures of heatmaps: one, or one for each value of `each`. */

@@ -4,8 +4,8 @@ import { type FingerprintOptions, fingerprint } from '../checkpoints/fingerprint
 import { InputError } from '../errors.js'
 import type { Model } from '../model.js'
 import { ARCHITECTURES } from '../models/registry.js'
-import type { RunModel } from '../results/run-file.js'
 import type { RunFolder } from '../results/run-folder.js'
+import type { RunModel } from '../results/run-schema.js'
 import { VERSION } from '../version.js'
 import type { Study, StudyModel } from './study.js'
 

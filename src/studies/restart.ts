@@ -2,10 +2,9 @@
 import { readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoints/make-folder.js'
-import { errorCode } from '../checkpoints/node-file.js'
-import { InputError } from '../errors.js'
-import { isRunFile, RUN_FILE } from '../results/run-file.js'
-import { PART_PREFIX } from '../results/tables.js'
+import { errorCode, InputError } from '../errors.js'
+import { PART_PREFIX } from '../results/rows.js'
+import { isRunFile, RUN_FILE } from '../results/run-schema.js'
 
 /** What is made of the results. */
 const MADE = ['figures', 'tables', 'report.html']

@@ -4,11 +4,11 @@
  */
 import { z } from 'zod'
 import { InputError, show } from '../errors.js'
-import { parseFlow } from '../experiments/info-flow.js'
+import { parseFlow } from '../experiments/flows.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
 import { ROLES } from '../prompts/roles.js'
 import { INTERVALS } from '../results/statistics.js'
-import { DIMENSIONS, FIGURE_PRESETS, KNOWN } from './names.js'
+import { DIMENSIONS, FIGURE_PRESETS, KNOWLEDGE, KNOWN } from './names.js'
 
 function isFlow(text: string): boolean {
   try {
@@ -120,6 +120,12 @@ const where = z
     source: z.array(z.enum(ROLES)).optional(),
     target: z.array(z.enum(ROLES)).optional(),
     features: z.array(z.enum(FEATURE_CATEGORIES)).optional(),
+    relation: names.optional().describe('Only facts of these relations.'),
+    known: z
+      .array(z.enum(KNOWLEDGE))
+      .min(1)
+      .optional()
+      .describe('Only facts that the model knows (its first choice is right), or those that it does not.'),
   })
   .default({})
 
@@ -267,23 +273,31 @@ function checkNames(study: Study, where: string): void {
 
 type Issue = z.core.$ZodIssue
 
-/** One of zod's issues as an error of input. */
-export function issueError(issue: Issue, where: string): InputError {
+/**
+ * One of zod's issues as an error of input.
+ * @param whole what messages call all of it
+ * @param next what to do
+ */
+export function issueError(
+  issue: Issue,
+  where: string,
+  whole = 'a study',
+  next = 'see docs/studies.md',
+): InputError {
   // Of a choice that fails in all its forms, the form that goes furthest is the one that was meant.
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const furthest = issue.errors
       .map((some) => some[0]!)
       .reduce((a, b) => (b.path.length > a.path.length ? b : a))
     if (furthest.path.length > 0) {
-      return issueError({ ...furthest, path: [...issue.path, ...furthest.path] } as Issue, where)
+      const path = [...issue.path, ...furthest.path]
+      return issueError({ ...furthest, path } as Issue, where, whole, next)
     }
   }
   const field = issue.path
     .map((part, i) => (typeof part === 'number' ? `[${part}]` : i > 0 ? `.${String(part)}` : String(part)))
     .join('')
-  return new InputError(
-    `${where}: ${field || 'a study'}: ${rule(issue)}, got ${show(issue.input)}; see docs/studies.md`,
-  )
+  return new InputError(`${where}: ${field || whole}: ${rule(issue)}, got ${show(issue.input)}; ${next}`)
 }
 
 function rule(issue: Issue): string {
@@ -307,7 +321,9 @@ function rule(issue: Issue): string {
         ? 'must not be empty'
         : `must be at least ${issue.minimum}`
     case 'too_big':
-      return `must be at most ${issue.maximum}`
+      return issue.origin === 'string' || issue.origin === 'array'
+        ? `must be at most ${issue.maximum} ${issue.origin === 'string' ? 'characters' : 'entries'} long`
+        : `must be at most ${issue.maximum}`
     case 'invalid_format':
       return `must have ${issue.message}`
     default:

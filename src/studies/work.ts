@@ -1,6 +1,7 @@
 /** What a study computes for a model, prompt by prompt: curves and heatmaps, what of it is missing, and in which units. */
 import { createHash } from 'node:crypto'
-import { flowKnockouts, paperFlows, parseFlow, relativeChange } from '../experiments/info-flow.js'
+import { paperFlows, parseFlow } from '../experiments/flows.js'
+import { flowKnockouts, relativeChange } from '../experiments/info-flow.js'
 import { defaultWindow, type Knockout, windowLayers, windowStarts } from '../knockout/knockout.js'
 import { planSweep } from '../knockout/plan.js'
 import { layerRows } from '../knockout/sweep.js'

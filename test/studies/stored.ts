@@ -1,5 +1,5 @@
 /** A run folder with made-up results: two models, two windows, two prompt sets, values from a formula. */
-import type { KnockoutRow } from '../../src/results/rows.js'
+import type { EvaluationRow, KnockoutRow } from '../../src/results/rows.js'
 import { RunFolder } from '../../src/results/run-folder.js'
 
 export const PROMPTS = ['a', 'b', 'c', 'd']
@@ -93,3 +93,15 @@ export async function storeSample(dir: string): Promise<void> {
   )
   folder.close()
 }
+
+const RELATIONS: Record<string, string | null> = { a: 'capital', b: 'capital', c: 'currency', d: null }
+
+/** What the models say without a knockout: `deep` knows all facts, `flat` b and c. */
+export const EVALUATIONS: readonly EvaluationRow[] = Object.keys(MODELS).flatMap((model) =>
+  PROMPTS.map((id) => ({
+    ...{ model, dataset: 'd', prompt_id: id, prompt: `Tell me of ${id}: it is`, subject: id },
+    ...{ answer: ` ${id}x`, relation: RELATIONS[id]!, split: null, tokens: [], subject_tokens: [3] },
+    ...{ answer_tokens: [id], prob: 0.5, rank: 1, hit: model === 'deep' || 'bc'.includes(id) },
+    ...{ top: [{ id: 1, text: id, prob: 0.5 }], continuation: null },
+  })),
+)
