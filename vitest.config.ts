@@ -42,7 +42,10 @@ export default defineConfig({
           name: 'browser',
           include: BROWSER,
           fileParallelism: false,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // A page on a machine that others use may stand still for longer than any patience.
+          retry: 1,
           globalSetup: 'test/browser/global-setup.ts',
         },
       },

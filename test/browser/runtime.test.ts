@@ -35,7 +35,7 @@ describe.skipIf(!inChromium)('on WebAssembly', () => {
       expect(description).toMatch(/^ONNX Runtime 1\.\d+\.\d+, WebAssembly, 2 threads$/)
     }))
 
-  it('a page of a plain file host on few, and it says why; ONNX Runtime for WebGPU is not downloaded', () =>
+  it('a page of a plain file host on one, and it says why; ONNX Runtime for WebGPU is not downloaded', () =>
     withPage(page, page.plain, async (one, complaints) => {
       page.plain.asked.length = 0
       const { description } = await ask<Opened>(one, 'runtime', {
@@ -44,7 +44,7 @@ describe.skipIf(!inChromium)('on WebAssembly', () => {
         assets: page.assets(page.plain),
       })
       expect(description).toMatch(
-        /, WebAssembly, 4 threads \(for more the page must be cross-origin isolated, by the headers COOP and COEP of its server\)$/,
+        /, WebAssembly, 1 thread \(for more the page must be cross-origin isolated, by the headers COOP and COEP of its server\)$/,
       )
       await ask(one, 'open', { embedded: 'tiny-gpt2', base: `${page.plain.url}models/` })
       const { trace } = await ask<Timed>(one, 'trace', FACT)

@@ -86,7 +86,8 @@ describe.runIf(inChromium)('the Studies view', () => {
     expect(link).toMatch(/^#\/explore\?/)
     expect(questionOf(new URLSearchParams(link!.slice(link!.indexOf('?'))))).toMatchObject({
       ...{ model: 'x/deep', prompt: lowest[0]!.prompt, subject: { start: 11, end: 12 }, answer: ' ax' },
-      ...{ window: 9, target: 'last', features: 'all', cell: { token: 3, start: 3 } },
+      ...{ window: 9, target: 'last', features: 'all' },
+      point: { flow: { source: 'subject', target: 'last', features: 'all' }, start: 3 },
     })
     expect(complaints).toEqual([])
     await page.context().close()

@@ -28,9 +28,9 @@ export type Place = (typeof PLACES)[number]
 const SITE = '/some/where/'
 const START_MS = 60_000
 /** Two cores that others use, too. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 45_000
 /** 12 layers on a GPU in software. */
-const WEBGPU_PATIENCE_MS = 90_000
+const WEBGPU_PATIENCE_MS = 45_000
 
 export interface AppOptions {
   /** Makes run folders for the server in a folder. */
