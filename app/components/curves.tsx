@@ -6,6 +6,7 @@ import { theme } from '../state/theme.js'
 import { lineStyle } from './colors.js'
 import { layersText, signed } from './format.js'
 import { axisStarts } from './heatmap.js'
+import { changeDomain, GridLines, gutter, LinePath } from './plot-parts.js'
 import { useWidth } from './width.js'
 
 export interface PlottedPoint {
@@ -67,11 +68,7 @@ export function Curves(props: CurvesProps) {
   } = props
   const [ref, width] = useWidth<HTMLDivElement>()
   const columns = nLayers - window + 1
-  // The same column for labels as the heatmap has, so that depths stand below each other.
-  const left =
-    Number.parseFloat(
-      getComputedStyle(ref.current ?? document.documentElement).getPropertyValue('--gutter'),
-    ) || 96
+  const left = gutter(ref.current ?? undefined)
   const inner = Math.max(80, width - left)
   const x = (start: number): number =>
     aligned ? left + ((start + window / 2) / nLayers) * inner : left + ((start + 0.5) / columns) * inner
@@ -79,15 +76,11 @@ export function Curves(props: CurvesProps) {
     const values = curves.flatMap(({ points }) =>
       points.flatMap(({ mean, low, high }) => [mean, low ?? mean, high ?? mean]),
     )
-    const finite = values.filter(Number.isFinite)
-    const [least, most] = unit === 'accuracy' ? [0, 100] : [Math.min(0, ...finite), Math.max(0, ...finite)]
-    const pad = Math.max(1, (most - least) * 0.06)
     return scaleLinear()
-      .domain(domain ?? (unit === 'accuracy' ? [0, 100] : [least - pad, most + pad]))
+      .domain(domain ?? (unit === 'accuracy' ? [0, 100] : changeDomain(values)))
       .range([height - MARGIN.bottom, MARGIN.top])
       .clamp(domain !== undefined)
   }, [curves, unit, height, domain?.[0], domain?.[1]])
-  const ticks = y.ticks(5)
 
   const paths = useMemo(() => {
     const toLine = line<PlottedPoint>()
@@ -185,22 +178,7 @@ export function Curves(props: CurvesProps) {
         onKeyDown={key}
         onBlur={() => onHover?.(undefined)}
       >
-        <g class="curves-grid">
-          {ticks.map((tick) => (
-            <g key={tick}>
-              <line
-                x1={left}
-                x2={width}
-                y1={y(tick)}
-                y2={y(tick)}
-                class={tick === 0 && unit === 'change' ? 'is-zero' : ''}
-              />
-              <text x={left - 8} y={y(tick)} dy="0.32em" text-anchor="end">
-                {tick === 0 || unit === 'accuracy' ? `${tick}` : `${tick < 0 ? '−' : '+'}${Math.abs(tick)}`} %
-              </text>
-            </g>
-          ))}
-        </g>
+        <GridLines y={y} left={left} width={width} unit={unit} zero={unit === 'change' ? 0 : undefined} />
         {aligned && middle && (
           <line
             class="curves-middle"
@@ -232,14 +210,7 @@ export function Curves(props: CurvesProps) {
         )}
         {paths.map(({ line: d, color, dash, single }, c) => (
           <g key={curves[c]!.label}>
-            <path
-              d={d}
-              fill="none"
-              stroke={color}
-              stroke-width={2.25}
-              stroke-dasharray={dash}
-              stroke-linejoin="round"
-            />
+            <LinePath d={d} color={color} dash={dash} />
             {single && <circle cx={x(single.firstLayer)} cy={y(single.mean)} r={4} fill={color} />}
           </g>
         ))}

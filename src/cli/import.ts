@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import type { ResultFile } from '../authors/files.js'
 import type { Imported, ImportedModel } from '../authors/import.js'
 import { visibleText } from '../figures/text.js'
+import { RUNS } from '../studies/names.js'
 import { onNote } from './options.js'
 import { withProgress } from './progress.js'
 import { tableLines } from './table.js'
@@ -23,7 +24,7 @@ export function importCommand(program: Command): void {
       "results of the paper authors' code (info_flow.json, outputs.csv, heatmaps.h5) into a run folder",
     )
     .argument('<folder>', 'their output folder, or any folder in it')
-    .option('-o, --out <folder>', 'run folder', join('runs', 'authors'))
+    .option('-o, --out <folder>', 'run folder', join(RUNS, 'authors'))
     .option('--code-version <name>', 'which of their code versions (v=...), where there are several')
     .option('--json', 'print what was imported as JSON')
     .addHelpText(

@@ -86,16 +86,20 @@ export function memorySize(text: string): number {
 /** Every layer has its own threads: thousands would take minutes to start. */
 const MOST_THREADS = Math.max(64, os.availableParallelism())
 
-export interface ModelOptions {
-  readonly model: string
-  readonly revision?: string
-  readonly tokenizer?: string
+/** Of all commands that compute. */
+export interface ComputeOptions {
   readonly offline?: true
   readonly memory?: number
   readonly threads?: number
   readonly device?: DeviceOptions['device']
   readonly dtype?: DeviceOptions['dtype']
   readonly tf32?: true
+}
+
+export interface ModelOptions extends ComputeOptions {
+  readonly model: string
+  readonly revision?: string
+  readonly tokenizer?: string
 }
 
 /** --revision, --offline: of models on the Hub */

@@ -9,6 +9,7 @@ import { Results } from '../results/results.js'
 import type { TableName } from '../results/rows.js'
 import { readRunFile } from '../results/run-file.js'
 import { checkWritable, writeWhole } from '../results/whole-file.js'
+import { RUNS } from '../studies/names.js'
 import { tableLines } from './table.js'
 import { note, plural, print } from './terminal.js'
 
@@ -18,9 +19,6 @@ export interface ResultsOptions {
   readonly table?: TableName
   readonly json?: true
 }
-
-/** Where `factflow study` puts runs. */
-const RUNS = 'runs'
 
 export async function resultsAction(runs: readonly string[], options: ResultsOptions): Promise<void> {
   if (runs.length === 0) {

@@ -6,10 +6,10 @@ import { z } from 'zod'
 import { InputError, show } from '../errors.js'
 import { visibleText, wrap } from '../figures/text.js'
 import { systemReason } from '../results/whole-file.js'
-import { type DeviceOptions, openRuntime } from '../runtime/open-runtime.js'
+import { openRuntime } from '../runtime/open-runtime.js'
 import { BYTES_PER_ROW, type Estimate, estimateStudy } from '../studies/estimate.js'
 import { finishStudy } from '../studies/finish.js'
-import { STUDY_PRESETS } from '../studies/names.js'
+import { RUNS, STUDY_PRESETS } from '../studies/names.js'
 import { presetStudy, studyPreset } from '../studies/presets.js'
 import { checkSets } from '../studies/prompt-sets.js'
 import { setAside } from '../studies/restart.js'
@@ -17,20 +17,14 @@ import { chooseModels, runStudy } from '../studies/run.js'
 import { parseStudy, type Study, studySchema } from '../studies/study.js'
 import { readFactsOf } from '../studies/study-data.js'
 import { size } from './models.js'
-import { onNote } from './options.js'
+import { type ComputeOptions, onNote } from './options.js'
 import { duration, withDownloads, withShare } from './progress.js'
 import { tableLines } from './table.js'
 import { note, plural, print, width } from './terminal.js'
 
-export interface StudyCommandOptions {
+export interface StudyCommandOptions extends ComputeOptions {
   readonly out?: string
   readonly models?: readonly string[]
-  readonly offline?: true
-  readonly memory?: number
-  readonly threads?: number
-  readonly device?: DeviceOptions['device']
-  readonly dtype?: DeviceOptions['dtype']
-  readonly tf32?: true
   readonly dryRun?: true
   readonly restart?: true
   readonly json?: true
@@ -70,7 +64,7 @@ async function studyJson(name: string): Promise<unknown> {
 async function runAndFinish(name: string, options: StudyCommandOptions): Promise<void> {
   const study = studyPreset(name) === undefined ? parseStudy(await studyJson(name), name) : presetStudy(name)
   if (options.dryRun) return dryRun(study, options)
-  const { out = join('runs', study.name), models, memory, threads, device, dtype, tf32, offline } = options
+  const { out = join(RUNS, study.name), models, memory, threads, device, dtype, tf32, offline } = options
   if (options.restart) {
     // Before anything is moved: what cannot be computed anyway is no reason to begin anew.
     chooseModels(study, models)

@@ -3,37 +3,29 @@ import { existsSync } from 'node:fs'
 import process from 'node:process'
 import { hubSettings } from '../checkpoints/hub-settings.js'
 import { visibleText } from '../figures/text.js'
-import { type DeviceOptions, openRuntime } from '../runtime/open-runtime.js'
+import { openRuntime } from '../runtime/open-runtime.js'
 import { APP } from '../server/app-files.js'
 import { serverEngine } from '../server/engine.js'
 import { exportApp } from '../server/export.js'
 import { MachineModels } from '../server/machine-models.js'
 import { startServer } from '../server/server.js'
 import { Studies } from '../server/studies.js'
+import { RUNS } from '../studies/names.js'
 import { ModelPool } from '../ui/model-pool.js'
 import { Workbench } from '../ui/workbench.js'
 import { canOpenBrowser, openBrowser } from './browser.js'
 import { size } from './models.js'
-import { onNote } from './options.js'
+import { type ComputeOptions, onNote } from './options.js'
 import { withDownloads } from './progress.js'
 import { note, plural, print } from './terminal.js'
 
-export interface UiOptions {
+export interface UiOptions extends ComputeOptions {
   readonly model?: readonly string[]
-  readonly offline?: true
-  readonly memory?: number
-  readonly threads?: number
-  readonly device?: DeviceOptions['device']
-  readonly dtype?: DeviceOptions['dtype']
-  readonly tf32?: true
   readonly port?: number
   readonly open?: boolean
   readonly export?: string
   readonly json?: true
 }
-
-/** Where `factflow study` puts runs. */
-const RUNS = 'runs'
 
 export async function uiAction(runs: readonly string[], options: UiOptions): Promise<void> {
   if (options.export !== undefined) await exportTo(options.export, options)

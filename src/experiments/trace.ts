@@ -4,7 +4,7 @@ import type { Prediction } from '../knockout/head.js'
 import { defaultWindow, windowStarts } from '../knockout/knockout.js'
 import type { Model, SweepSettings } from '../model.js'
 import type { FeatureCategory } from '../models/architecture.js'
-import { answerTokens, type PreparedPrompt } from '../prompts/facts.js'
+import { answerTokens, ownPrompt, type PreparedPrompt } from '../prompts/facts.js'
 import { type Role, subjectPositions } from '../prompts/roles.js'
 import type { Flow } from './flows.js'
 import { type Heatmap, heatmapQuestion } from './heatmap.js'
@@ -61,14 +61,7 @@ export async function prepare(
     answer === undefined
       ? [(await model.knockout([{ ids, knockouts: [] }]))[0]!.base.top]
       : answerTokens(tokenizer, prompt, answer, '--answer')
-  const fact = {
-    id: 'prompt',
-    prompt,
-    subject: subject ?? '',
-    answer: answer ?? tokenizer.tokenText(answerIds[0]!),
-    ...(subjectStart !== undefined && { subjectStart }),
-  }
-  return { fact, tokens, ids, subject: positions, answer: answerIds[0]!, answerIds }
+  return ownPrompt(tokenizer, { prompt, tokens, subject, subjectStart, positions, answer, answerIds })
 }
 
 /**

@@ -68,6 +68,40 @@ export function answerTokens(tokenizer: Tokenizer, prompt: string, answer: strin
   return tokenizer.idsAfter(prompt, spaced ? answer : ` ${answer}`)
 }
 
+/** What `ownPrompt` puts together: a prompt in tokens, where its subject is, what answers it. */
+export interface PromptPieces {
+  readonly prompt: string
+  readonly tokens: readonly Token[]
+  /** As it stands in the prompt; undefined or empty without one. */
+  readonly subject: string | undefined
+  readonly subjectStart: number | undefined
+  /** Positions of its tokens. */
+  readonly positions: readonly number[]
+  /** Without it the answer is what its tokens say. */
+  readonly answer: string | undefined
+  readonly answerIds: readonly number[]
+}
+
+/** A prompt that is of no data set. */
+export function ownPrompt(tokenizer: Tokenizer, pieces: PromptPieces): PreparedPrompt {
+  const { prompt, tokens, subject = '', subjectStart, positions, answer, answerIds } = pieces
+  const [first] = answerIds as readonly [number]
+  return {
+    fact: {
+      id: 'prompt',
+      prompt,
+      subject,
+      answer: answer ?? tokenizer.tokenText(first),
+      ...(subjectStart !== undefined && { subjectStart }),
+    },
+    tokens: [...tokens],
+    ids: tokens.map(({ id }) => id),
+    subject: [...positions],
+    answer: first,
+    answerIds: [...answerIds],
+  }
+}
+
 /**
  * Put a fact into tokens.
  *

@@ -27,12 +27,6 @@ export interface WebRuntimeOptions {
   readonly onNote?: (text: string) => void
 }
 
-/**
- * Workers that compute at the same time, each with its own ONNX Runtime. A second one on two processors made the first
- * result on an embedded model come 1 s later (3.3 s: the WebAssembly is compiled twice) and later ones no sooner
- * (`npm run bench:app`).
- */
-const MOST_LANES = 1
 /** More threads than this gain nothing for matrices of the sizes that fit a page. */
 const MOST_THREADS = 8
 
@@ -72,41 +66,35 @@ export async function openWebRuntime(options: WebRuntimeOptions): Promise<Runtim
 const VERSION = `ONNX Runtime ${env.versions.common}`
 
 /**
- * As in Node: sessions live in workers of their own, one for each lane, so that this one stays free, for the signal of a
- * user who stops it too. Where memory can be shared what processors there are beyond are threads of the lanes.
+ * As in Node, sessions live in a worker of their own, so that this one stays free, for the signal of a user who stops it
+ * too. One lane: a second one, with its own ONNX Runtime, made the first result on an embedded model come 1 s later on two
+ * processors (3.3 s: the WebAssembly is compiled twice) and later ones no sooner (`npm run bench:app`).
  */
 async function wasmRuntime(threads: number, assets: string): Promise<Runtime> {
-  const lanes = Math.min(threads, MOST_LANES)
-  const own = (lane: number): number =>
-    crossOriginIsolated ? Math.floor((threads + lanes - 1 - lane) / lanes) : 1
+  const used = crossOriginIsolated ? threads : 1
   const pool = new ThreadPool(
-    lanes,
-    startWebThread((lane) => ({ assets, threads: own(lane) })),
+    1,
+    startWebThread(() => ({ assets, threads: used })),
   )
   try {
     // What is missing is told now.
-    await Promise.all(
-      Array.from({ length: lanes }, async (_, lane) =>
-        (await pool.createSession(lane, firstGraph(), own(lane))).release(),
-      ),
-    )
+    await (await pool.createSession(0, firstGraph(), used)).release()
   } catch (error) {
     await pool.end()
     throw await explained(error, 'wasm', assets)
   }
-  const used = crossOriginIsolated ? threads : lanes
   const limit =
     used < threads
       ? ' (for more the page must be cross-origin isolated, by the headers COOP and COEP of its server)'
       : ''
   return {
     description: `${VERSION}, WebAssembly, ${used} thread${used === 1 ? '' : 's'}${limit}`,
-    lanes,
+    lanes: 1,
     // One session for all layers: a first answer comes in a third of the time. Weights are copied at every run.
     weights: 'inputs',
     packedBytes: 0,
     freeMemory,
-    createSession: (model, lane = 0) => pool.createSession(lane, model, own(lane)),
+    createSession: (model) => pool.createSession(0, model, used),
     close: () => pool.end(),
   }
 }

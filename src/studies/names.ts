@@ -68,3 +68,6 @@ export const STUDY_PRESETS = ['demo', 'paper-small', 'paper'] as const
 /** What the page calls studies of dropped files that came without a folder, and of dropped traces. */
 export const DROPPED_FILES = 'dropped files'
 export const DROPPED_TRACES = 'traces'
+
+/** Where `factflow study` puts runs. */
+export const RUNS = 'runs'

@@ -8,7 +8,7 @@ import type { Prediction } from '../knockout/head.js'
 import { defaultWindow, windowStarts } from '../knockout/knockout.js'
 import type { Model, SweepSettings } from '../model.js'
 import { ARCHITECTURES } from '../models/registry.js'
-import { answerTokens, type PreparedPrompt } from '../prompts/facts.js'
+import { answerTokens, ownPrompt, type PreparedPrompt } from '../prompts/facts.js'
 import { subjectPositions } from '../prompts/roles.js'
 import type { Token, Tokenizer } from '../prompts/tokenizer.js'
 import type { ModelPool, OpenModel } from './model-pool.js'
@@ -245,14 +245,17 @@ async function prepare(model: Model, ref: PromptRef, { signal }: CallOptions): P
   const answerIds = given
     ? answerTokens(tokenizer, text, answer, 'answer')
     : [await ownChoice(model, text, ids, signal)]
-  const fact = {
-    id: 'prompt',
-    prompt: text,
-    subject: subjectText,
-    answer: given ? answer : tokenizer.tokenText(answerIds[0]!),
-    ...(span && { subjectStart: span.start }),
-  }
-  const prompt = { fact, tokens, ids, subject, answer: answerIds[0]!, answerIds }
+  const prompt = ownPrompt(tokenizer, {
+    ...{
+      prompt: text,
+      tokens,
+      subject: subjectText,
+      subjectStart: span?.start,
+      positions: subject,
+      answerIds,
+    },
+    answer: given ? answer : undefined,
+  })
   return { prompt, answerIsOwn: !given, tokenizer }
 }
 

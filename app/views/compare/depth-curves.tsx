@@ -4,6 +4,7 @@ import { line } from 'd3-shape'
 import { useMemo } from 'preact/hooks'
 import { lineStyle } from '../../components/colors.js'
 import { signed } from '../../components/format.js'
+import { changeDomain, GridLines, gutter, LinePath } from '../../components/plot-parts.js'
 import { useWidth } from '../../components/width.js'
 import { type Depths, depthOf, startAt } from '../../state/depth.js'
 import { theme } from '../../state/theme.js'
@@ -39,16 +40,13 @@ export function changeAt({ changes, depths }: DepthCurve, depth: number): number
 
 export function DepthCurves({ label, curves, depth, onHover }: DepthCurvesProps) {
   const [ref, width] = useWidth<HTMLDivElement>()
-  const left =
-    Number.parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--gutter')) || 96
+  const left = gutter()
   const inner = Math.max(80, width - left)
   const x = (share: number): number => left + share * inner
   const y = useMemo(() => {
-    const values = curves.flatMap(({ changes }) => changes).filter(Number.isFinite)
-    const [least, most] = [Math.min(0, ...values), Math.max(0, ...values)]
-    const pad = Math.max(1, (most - least) * 0.06)
+    const values = curves.flatMap(({ changes }) => changes)
     return scaleLinear()
-      .domain([least - pad, most + pad])
+      .domain(changeDomain(values))
       .range([HEIGHT - MARGIN.bottom, MARGIN.top])
   }, [curves])
   const toLine = line<readonly [number, number]>()
@@ -91,16 +89,7 @@ export function DepthCurves({ label, curves, depth, onHover }: DepthCurvesProps)
         onBlur={() => onHover(undefined)}
         onKeyDown={key}
       >
-        <g class="curves-grid">
-          {y.ticks(5).map((tick) => (
-            <g key={tick}>
-              <line x1={left} x2={width} y1={y(tick)} y2={y(tick)} class={tick === 0 ? 'is-zero' : ''} />
-              <text x={left - 8} y={y(tick)} dy="0.32em" text-anchor="end">
-                {tick === 0 ? '0' : `${tick < 0 ? '−' : '+'}${Math.abs(tick)}`} %
-              </text>
-            </g>
-          ))}
-        </g>
+        <GridLines y={y} left={left} width={width} unit="change" zero={0} />
         <g class="curves-axis">
           {TICKS.map((tick) => (
             <text
@@ -123,14 +112,11 @@ export function DepthCurves({ label, curves, depth, onHover }: DepthCurvesProps)
           />
         )}
         {curves.map(({ label: name, changes, depths, style, dashed }) => (
-          <path
+          <LinePath
             key={name}
             d={toLine(changes.map((change, start) => [depthOf(start, depths), change] as const)) ?? ''}
-            fill="none"
-            stroke={lineStyle(style, theme.value).color}
-            stroke-width={2.25}
-            stroke-dasharray={dashed ? '6 4' : undefined}
-            stroke-linejoin="round"
+            color={lineStyle(style, theme.value).color}
+            dash={dashed ? '6 4' : undefined}
           />
         ))}
         {depth !== undefined &&

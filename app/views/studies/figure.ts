@@ -3,7 +3,7 @@ import { curveGridSpec } from '../../../src/figures/curve-grid.js'
 import { type CurveGrid, windowDepth } from '../../../src/figures/curve-grid-data.js'
 import type { Look } from '../../../src/figures/look.js'
 import type { VegaLiteSpec } from '../../../src/figures/style.js'
-import { DROPPED_FILES, DROPPED_TRACES, valueLabel } from '../../../src/studies/names.js'
+import { DROPPED_FILES, DROPPED_TRACES, RUNS, valueLabel } from '../../../src/studies/names.js'
 import type { StudyOverview } from '../../../src/ui/study-protocol.js'
 import { shellWord } from '../../export/commands.js'
 import {
@@ -103,7 +103,7 @@ export function figureCommand(
     'factflow',
     'figure',
     // The page does not know where files without a folder are from.
-    loose ? 'RUN' : from === 'server' ? `runs/${study}` : study,
+    loose ? 'RUN' : from === 'server' ? `${RUNS}/${study}` : study,
     ...['--lines', lines],
     ...(view.panels === undefined ? [] : ['--columns', view.panels]),
     ...['--where', ...where],

@@ -6,6 +6,7 @@ import { windowDepth } from '../../../src/figures/curve-grid-data.js'
 import { lineStyle } from '../../components/colors.js'
 import { layersText, signed } from '../../components/format.js'
 import { axisStarts } from '../../components/heatmap.js'
+import { GridLines, gutter, LinePath } from '../../components/plot-parts.js'
 import { useWidth } from '../../components/width.js'
 import { theme } from '../../state/theme.js'
 import { type Line, type Panel, plotted, type StudiesView, type Valued } from './view.js'
@@ -55,8 +56,7 @@ interface Placed extends Valued {
 export function Plot({ label, panel, value, depth, domain, picked, onPick, height = 300 }: PlotProps) {
   const [ref, width] = useWidth<HTMLDivElement>()
   const [hovered, setHovered] = useState<{ line: number; point: number }>()
-  const left =
-    Number.parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--gutter')) || 96
+  const left = gutter()
   const lines = useMemo(
     () => panel.lines.map((one) => ({ ...one, points: placed(one, value, depth) })),
     [panel, value, depth],
@@ -142,22 +142,7 @@ export function Plot({ label, panel, value, depth, domain, picked, onPick, heigh
         onKeyDown={key}
         onBlur={() => setHovered(undefined)}
       >
-        <g class="curves-grid">
-          {y.ticks(5).map((tick) => (
-            <g key={tick}>
-              <line
-                x1={left}
-                x2={width}
-                y1={y(tick)}
-                y2={y(tick)}
-                class={tick === (value === 'change' ? 0 : 100) ? 'is-zero' : ''}
-              />
-              <text x={left - 8} y={y(tick)} dy="0.32em" text-anchor="end">
-                {tick === 0 || value === 'accuracy' ? tick : `${tick < 0 ? '−' : '+'}${Math.abs(tick)}`} %
-              </text>
-            </g>
-          ))}
-        </g>
+        <GridLines y={y} left={left} width={width} unit={value} zero={value === 'change' ? 0 : 100} />
         <g class="curves-axis">
           {ticks.map((tick) => (
             <text key={tick} x={x(tick)} y={height - 5} text-anchor="middle">
@@ -170,14 +155,7 @@ export function Plot({ label, panel, value, depth, domain, picked, onPick, heigh
         ))}
         {paths.map(({ line: d, color, dash }, l) => (
           <g key={lines[l]!.key}>
-            <path
-              d={d}
-              fill="none"
-              stroke={color}
-              stroke-width={2.25}
-              stroke-dasharray={dash}
-              stroke-linejoin="round"
-            />
+            <LinePath d={d} color={color} dash={dash} />
             {lines[l]!.points.length <= 40 &&
               lines[l]!.points.map((point) => (
                 <circle key={point.firstLayer} cx={x(point.at)} cy={y(point.mean)} r={2.25} fill={color} />
