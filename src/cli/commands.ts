@@ -11,6 +11,7 @@ import { infoFlowCommand } from './info-flow.js'
 import { knockoutCommand } from './knockout.js'
 import { modelsCommand } from './models.js'
 import { resultsCommand } from './results.js'
+import { statusCommand } from './status.js'
 import { studyCommand } from './study.js'
 import { traceCommand } from './trace.js'
 import { uiCommand } from './ui.js'
@@ -23,6 +24,7 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   infoFlowCommand,
   heatmapCommand,
   studyCommand,
+  statusCommand,
   resultsCommand,
   figureCommand,
   importCommand,

@@ -24,7 +24,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: () => {} })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 some inputs failed, 2 usage or unusable input,\n70 a fault of factflow.',
+      '\nExit codes: 0 done, 1 some inputs failed, 2 usage or unusable input,\n70 a fault of factflow, 75 stopped or waiting: run the same command again.',
     )
   for (const add of COMMANDS) add(program)
   for (const command of [program, ...program.commands]) {

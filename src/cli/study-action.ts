@@ -7,13 +7,16 @@ import { InputError, show } from '../errors.js'
 import { visibleText, wrap } from '../figures/text.js'
 import { systemReason } from '../results/whole-file.js'
 import { openRuntime } from '../runtime/open-runtime.js'
+import { sleep } from '../sleep.js'
 import { BYTES_PER_ROW, type Estimate, estimateStudy } from '../studies/estimate.js'
-import { finishStudy } from '../studies/finish.js'
-import { RUNS, STUDY_PRESETS } from '../studies/names.js'
+import { type Finished, finishStudy } from '../studies/finish.js'
+import { RUNS, STUDY_PRESETS, type Stage } from '../studies/names.js'
 import { presetStudy, studyPreset } from '../studies/presets.js'
 import { checkSets } from '../studies/prompt-sets.js'
 import { setAside } from '../studies/restart.js'
-import { chooseModels, runStudy } from '../studies/run.js'
+import { chooseModels, runStudy, type StudyOutcome } from '../studies/run.js'
+import { type Shard, shardName, shardOfEnvironment } from '../studies/shard.js'
+import { missingText, studyStanding } from '../studies/standing.js'
 import { parseStudy, type Study, studySchema } from '../studies/study.js'
 import { readFactsOf } from '../studies/study-data.js'
 import { size } from './models.js'
@@ -25,6 +28,10 @@ import { note, plural, print, width } from './terminal.js'
 export interface StudyCommandOptions extends ComputeOptions {
   readonly out?: string
   readonly models?: readonly string[]
+  readonly shard?: Shard
+  readonly stage?: Stage
+  /** Minutes. */
+  readonly wait: number
   readonly dryRun?: true
   readonly restart?: true
   readonly json?: true
@@ -62,10 +69,18 @@ async function studyJson(name: string): Promise<unknown> {
 }
 
 async function runAndFinish(name: string, options: StudyCommandOptions): Promise<void> {
-  const study = studyPreset(name) === undefined ? parseStudy(await studyJson(name), name) : presetStudy(name)
+  const study = await readStudy(name)
   if (options.dryRun) return dryRun(study, options)
-  const { out = join(RUNS, study.name), models, memory, threads, device, dtype, tf32, offline } = options
+  const { out = join(RUNS, study.name), models, offline } = options
+  const shard = options.shard ?? environmentShard(options.stage)
+  // Workers only add parts: what is drawn of them is for one to draw, when all are done.
+  const stage = options.stage ?? (shard ? 'sweep' : undefined)
   if (options.restart) {
+    if (shard) {
+      throw new InputError(
+        '--restart: must not be given to a share of the work, as the others are at it, got both; run it once without --shard',
+      )
+    }
     // Before anything is moved: what cannot be computed anyway is no reason to begin anew.
     chooseModels(study, models)
     await withDownloads((onProgress) => readFactsOf(study, { offline, onProgress, onNote }))
@@ -73,41 +88,154 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
     if (old !== undefined) note(`set the results of before aside in ${old}`)
   }
   const begin = performance.now()
-  const stop = new AbortController()
-  const onInterrupt = (): void => stop.abort(new Error('interrupted'))
-  process.once('SIGINT', onInterrupt)
-  process.once('SIGTERM', onInterrupt)
-  try {
-    const common = { out, models, onNote, signal: stop.signal, progress: withShare }
-    const outcome = await withDownloads((onProgress) =>
-      runStudy(study, { ...common, memory, threads, device, dtype, tf32, offline, onProgress }),
-    )
-    const finished = await withShare('figures', (onProgress) =>
-      finishStudy(study, out, { onProgress, onNote, signal: stop.signal }),
-    )
+  await stoppable(out, async (signals) => {
+    const outcome =
+      stage === 'report' ? undefined : await compute(study, { ...options, out, shard, stage }, signals)
+    const finished =
+      stage === undefined || stage === 'report'
+        ? await report(study, out, options, signals.signal)
+        : undefined
     const seconds = (performance.now() - begin) / 1000
-    for (const text of finished.wrong) note(`error: ${visibleText(text)}`)
-    if (outcome.failed.length > 0 || finished.wrong.length > 0) process.exitCode = EXIT_SOME_FAILED
-    if (options.json) print(JSON.stringify({ study: study.name, out, ...outcome, ...finished, seconds }))
-    else {
-      for (const text of finished.summary) {
-        for (const line of wrap(text, Math.min(width(), 100))) print(line)
-        print('')
-      }
-      print(
-        `${plural(outcome.evaluated, 'prompt')} evaluated and ${plural(outcome.knockouts, 'knockout')} computed${outcome.evaluated + outcome.knockouts === 0 ? ': nothing was missing' : ''}; ${duration(seconds)} in all.`,
-      )
-      print(
-        `${plural(finished.figures.length, 'figure')} in ${join(out, 'figures')}, report in ${finished.report}`,
-      )
-    }
+    if (options.json) {
+      const of = shard && { shard: shardName(shard) }
+      print(JSON.stringify({ study: study.name, out, ...of, ...outcome, ...finished, seconds }))
+    } else say(out, seconds, outcome, finished)
+  })
+}
+
+/** A preset, or the study of a file. @throws InputError when it is neither, or the file cannot be used */
+export async function readStudy(name: string): Promise<Study> {
+  return studyPreset(name) === undefined ? parseStudy(await studyJson(name), name) : presetStudy(name)
+}
+
+/** The share that a cluster gave to this process. */
+function environmentShard(stage: Stage | undefined): Shard | undefined {
+  if (stage === 'report') return undefined
+  const found = shardOfEnvironment(process.env)
+  if (found) onNote(`share ${shardName(found.shard)} of the work, by ${found.from}`)
+  return found?.shard
+}
+
+/** How a command is told to stop. */
+interface StopSignals {
+  /** At once: Ctrl-C, or told a second time. */
+  readonly signal: AbortSignal
+  /** After the unit of work that it is in: SIGTERM, which clusters send before they kill. */
+  readonly finish: AbortSignal
+}
+
+/** Do what can be stopped and goes on when the same command is run again. */
+async function stoppable(out: string, work: (signals: StopSignals) => Promise<void>): Promise<void> {
+  const stop = new AbortController()
+  const finish = new AbortController()
+  const onInterrupt = (): void => stop.abort(new Error('interrupted'))
+  const onTerminate = (): void => {
+    if (finish.signal.aborted) stop.abort(new Error('terminated'))
+    else note('SIGTERM: stops when the unit of work that it is in is done and stored')
+    finish.abort(new Error('terminated'))
+  }
+  process.once('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
+  try {
+    await work({ signal: stop.signal, finish: finish.signal })
   } catch (error) {
-    if (!stop.signal.aborted || (error !== stop.signal.reason && !isAbort(error))) throw error
-    note(`interrupted: what is done is kept in ${out}, the same command goes on from there`)
-    process.exitCode = EXIT_INTERRUPTED
+    const reasons = [stop.signal.reason, finish.signal.reason]
+    const stopped = stop.signal.aborted || finish.signal.aborted
+    if (!stopped || (!reasons.includes(error) && !isAbort(error))) throw error
+    const how = finish.signal.aborted ? 'stopped' : 'interrupted'
+    note(`${how}: what is done is kept in ${out}, the same command goes on from there`)
+    process.exitCode = finish.signal.aborted ? EXIT_GO_ON : EXIT_INTERRUPTED
   } finally {
     process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onInterrupt)
+    process.off('SIGTERM', onTerminate)
+  }
+}
+
+async function compute(
+  study: Study,
+  options: StudyCommandOptions & {
+    readonly out: string
+    readonly stage: Exclude<Stage, 'report'> | undefined
+  },
+  signals: StopSignals,
+): Promise<StudyOutcome> {
+  const { out, models, shard, stage, memory, threads, device, dtype, tf32, offline } = options
+  const wait = options.wait * MINUTE
+  const outcome = await withDownloads((onProgress) =>
+    runStudy(study, {
+      ...{ out, models, shard, stage, wait, memory, threads, device, dtype, tf32, offline },
+      ...{ ...signals, onProgress, onNote, progress: withShare },
+    }),
+  )
+  if (outcome.failed.length > 0) process.exitCode = EXIT_SOME_FAILED
+  if (outcome.waiting.length > 0) process.exitCode = EXIT_GO_ON
+  return outcome
+}
+
+/** Draw what there is; when all was computed before, or was to be waited for. */
+async function report(
+  study: Study,
+  out: string,
+  { stage, wait }: StudyCommandOptions,
+  signal: AbortSignal,
+): Promise<Finished> {
+  if (stage === 'report') {
+    const missing = await whatIsMissing(study, out, wait * MINUTE, signal)
+    if (missing !== undefined) {
+      note(`note: ${missing}; factflow status ${out} has it all`)
+      process.exitCode = EXIT_GO_ON
+    }
+  }
+  const finished = await withShare('figures', (onProgress) =>
+    finishStudy(study, out, { onProgress, onNote, signal }),
+  )
+  for (const text of finished.wrong) note(`error: ${visibleText(text)}`)
+  if (finished.wrong.length > 0) process.exitCode = EXIT_SOME_FAILED
+  return finished
+}
+
+/** Wait for what is missing of a study. @returns what is missing in the end, in words; undefined when nothing is */
+async function whatIsMissing(
+  study: Study,
+  out: string,
+  wait: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const until = Date.now() + wait
+  while (true) {
+    const standing = await studyStanding(study, out)
+    if (standing.complete) return undefined
+    const left = until - Date.now()
+    if (left <= 0) return missingText(standing)
+    await sleep(Math.min(LOOK_EVERY, left), signal)
+  }
+}
+
+/** Say what was done. */
+function say(
+  out: string,
+  seconds: number,
+  outcome: StudyOutcome | undefined,
+  finished: Finished | undefined,
+): void {
+  for (const text of finished?.summary ?? []) {
+    for (const line of wrap(text, Math.min(width(), 100))) print(line)
+    print('')
+  }
+  if (outcome) {
+    print(
+      `${plural(outcome.evaluated, 'prompt')} evaluated and ${plural(outcome.knockouts, 'knockout')} computed${outcome.evaluated + outcome.knockouts === 0 ? ': nothing was missing' : ''}; ${duration(seconds)} in all.`,
+    )
+    if (outcome.waiting.length > 0) {
+      note(
+        `waits for other shards to evaluate ${outcome.waiting.join(', ')}: run the same command again when they have, or with --wait`,
+      )
+    }
+  }
+  if (finished) {
+    print(
+      `${plural(finished.figures.length, 'figure')} in ${join(out, 'figures')}, report in ${finished.report}`,
+    )
   }
 }
 
@@ -118,8 +246,13 @@ function isAbort(error: unknown): boolean {
 
 /** Some inputs failed. */
 const EXIT_SOME_FAILED = 1
+/** Stopped, or waiting for others: the same command goes on (sysexits EX_TEMPFAIL). */
+const EXIT_GO_ON = 75
 /** As shells count it: 128 + SIGINT. */
 const EXIT_INTERRUPTED = 130
+const MINUTE = 60_000
+/** Milliseconds between two looks at what others have computed. */
+const LOOK_EVERY = 10_000
 
 async function dryRun(
   study: Study,

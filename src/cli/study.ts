@@ -1,7 +1,8 @@
 /** `factflow study`: all of a study, from its models and data to figures and a report. */
-import type { Command } from 'commander'
-import { STUDY_PRESETS } from '../studies/names.js'
-import { withThreadOptions } from './options.js'
+import { type Command, Option } from 'commander'
+import { STAGES, STUDY_PRESETS } from '../studies/names.js'
+import { parseShard } from '../studies/shard.js'
+import { choice, wholeNumber, withThreadOptions } from './options.js'
 import type { StudyCommandOptions } from './study-action.js'
 
 export function studyCommand(program: Command): void {
@@ -16,6 +17,20 @@ export function studyCommand(program: Command): void {
       '--models <labels...>',
       'compute these of the study’s models only, and draw what there is (after the file)',
     )
+    .addOption(
+      new Option(
+        '--shard <i/n>',
+        'compute the i-th of n shares alone, and no report; by itself in arrays of Slurm and Indexed Jobs of Kubernetes',
+      ).argParser((text: string) => parseShard(text)),
+    )
+    .addOption(
+      choice('--stage <name>', 'do one stage alone; sweep includes evaluations that are missing', STAGES),
+    )
+    .addOption(
+      new Option('--wait <minutes>', 'wait for what other shards compute, before knockouts or the report')
+        .argParser(wholeNumber('--wait', 0, 100_000))
+        .default(0),
+    )
     .option('--offline', 'make no request: use models and data in the cache alone')
   withThreadOptions(command)
     .option('--dry-run', 'say what it takes (runs, rows, time, memory), and stop')
@@ -27,14 +42,16 @@ export function studyCommand(program: Command): void {
       'after',
       `
 Whatever stops it (Ctrl-C, a crash, a power cut), the same command goes on where
-it was and gives the same numbers. In the run folder: run.json, Parquet parts,
+it was and gives the same numbers; after SIGTERM it first finishes the unit of
+work that it is in, and ends with 75. In the run folder: run.json, Parquet parts,
 figures/, report.html.
 
 Examples:
   factflow study demo
   factflow study paper --dry-run
   factflow study paper --models mamba-130m-hf -o runs/paper
-  factflow study my-study.json`,
+  factflow study my-study.json
+  factflow study paper --shard 3/8 -o runs/paper   (see docs/cluster.md)`,
     )
     .action(async (name: string | undefined, options: StudyCommandOptions) => {
       const { studyAction } = await import('./study-action.js')

@@ -76,6 +76,17 @@ export class RunFolder {
     }
   }
 
+  /** Take over what other processes have written of models and data sets since. */
+  async refresh(): Promise<void> {
+    const now = await readRunFile(this.dir)
+    for (const kind of ['models', 'datasets'] as const) {
+      for (const [name, value] of Object.entries(now?.[kind] ?? {})) {
+        ;(this.file[kind] as Record<string, unknown>)[name] = value
+        this.#saved.set(`${kind} ${name}`, JSON.stringify(value))
+      }
+    }
+  }
+
   /** Ids of the parts of a table. */
   async parts(table: TableName): Promise<Set<string>> {
     const files = await partFiles(this.dir, table)

@@ -22,6 +22,9 @@ export const runModel = z.object({
   layers: z.number(),
   width: z.number().optional(),
   parameters: z.number().optional(),
+  /** Floating point operations of a row of the residual stream through one layer, and of its unembedding. */
+  layerFlops: z.number().optional(),
+  headFlops: z.number().optional(),
   featureCategories: z.array(z.enum(FEATURE_CATEGORIES)),
   /** What computed last: ONNX Runtime's version and device. */
   runtime: z.string().optional(),

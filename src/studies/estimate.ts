@@ -2,17 +2,15 @@
 
 import { prepareFacts } from '../datasets/prepare.js'
 import { InputError, show } from '../errors.js'
-import { openNamed } from '../load.js'
 import { leastMemory } from '../memory.js'
-import type { ModelSpec } from '../models/architecture.js'
-import { KNOWN_MODELS, specNeeds } from '../models/known.js'
-import { architectureOf, openModel } from '../models/registry.js'
-import { modelCosts, parameterCount } from '../models/spec.js'
+import { specNeeds } from '../models/known.js'
 import type { Fact, PreparedPrompt } from '../prompts/facts.js'
-import { findSubject } from '../prompts/roles.js'
-import { Tokenizer } from '../prompts/tokenizer.js'
+import type { Tokenizer } from '../prompts/tokenizer.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { speedOf } from '../runtime/speed.js'
+import { type ModelSizes, modelHere, publishedSizes } from './model-here.js'
+import { likelyPrompt } from './planned-prompt.js'
+import { evaluationFactor } from './shares.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
 import { askedCurves, type Curve, costOf, type Work, type WorkCost } from './work.js'
 
@@ -51,23 +49,9 @@ export const BYTES_PER_ROW = 12
 const FLOPS_PER_BYTE = 220
 /** Prompts that the cost is judged by. */
 const JUDGED = 12
-/** Characters of a token of English text: for models whose tokenizer is not here. */
-const CHARACTERS = 4.5
-
-type Sizes = Pick<
-  ModelSpec,
-  | 'nLayers'
-  | 'featureCategories'
-  | 'costs'
-  | 'modelType'
-  | 'dModel'
-  | 'vocabSize'
-  | 'parameters'
-  | 'maxTokens'
->
 
 interface Known {
-  readonly spec: Sizes
+  readonly spec: ModelSizes
   readonly tokenizer?: Tokenizer
 }
 
@@ -90,10 +74,9 @@ export async function estimateStudy(
     const works = worksOf(study, model, spec, promptsOf(all, tokenizer, spec), all.length)
     const evaluation = scaled(spec, works.evaluation)
     const sweep = scaled(spec, works.sweep)
-    // The continuation asks again for each of its tokens but the first, of longer and longer prompts.
-    const again = Math.max(0, study.evaluate.continuation - 1) * 1.25
-    const layerRows = evaluation.layerRows * (1 + again) + sweep.layerRows
-    const flops = evaluation.flops * (1 + again) + sweep.flops
+    const factor = evaluationFactor(study)
+    const layerRows = evaluation.layerRows * factor + sweep.layerRows
+    const flops = evaluation.flops * factor + sweep.flops
     const needs = specNeeds(spec, 0)
     estimates.push({
       model: modelLabel(model),
@@ -115,56 +98,39 @@ export async function estimateStudy(
 }
 
 /** A model's sizes: from its files where they are here, else as published. */
-async function known({ model: name, revision, tokenizer }: StudyModel): Promise<Known> {
+async function known(entry: StudyModel): Promise<Known> {
   try {
-    const checkpoint = await openNamed(name, { revision, tokenizer, offline: true })
-    try {
-      const spec = openModel(checkpoint)
-      const json = await checkpoint.tokenizerJson()
-      return { spec, tokenizer: Tokenizer.fromJson(json, `${name}/tokenizer.json`) }
-    } finally {
-      await checkpoint.close()
-    }
+    const { spec, tokenizer } = await modelHere(entry)
+    return { spec, tokenizer: await tokenizer() }
   } catch (error) {
-    const published = KNOWN_MODELS.find(({ id }) => id === name)
     if (!(error instanceof InputError)) throw error
-    if (!published) {
-      throw new InputError(
-        `${name}: to be estimated a model must be on this machine or one of the paper's (factflow models), got ${show(name)}, which is neither; check the name, or bring it here with factflow download`,
-      )
-    }
-    const source = { config: published.config, configFile: name }
-    const architecture = architectureOf(source)
-    const d = architecture.describe(source)
-    const { modelType } = architecture
-    return { spec: { ...d, modelType, parameters: parameterCount(d), costs: modelCosts(d) } }
+    const spec = publishedSizes(entry)
+    if (spec) return { spec }
+    const name = entry.model
+    throw new InputError(
+      `${name}: to be estimated a model must be on this machine or one of the paper's (factflow models), got ${show(name)}, which is neither; check the name, or bring it here with factflow download`,
+    )
   }
 }
 
 /** A sample of prompts in a model's tokens, or in as many tokens as they are likely to have. */
-function promptsOf(facts: readonly Fact[], tokenizer: Tokenizer | undefined, spec: Sizes): PreparedPrompt[] {
+function promptsOf(
+  facts: readonly Fact[],
+  tokenizer: Tokenizer | undefined,
+  spec: ModelSizes,
+): PreparedPrompt[] {
   const step = Math.max(1, Math.floor(facts.length / JUDGED))
   const some = facts.filter((_, i) => i % step === 0).slice(0, JUDGED)
   if (tokenizer)
     return prepareFacts(tokenizer, some, { maxTokens: spec.maxTokens, vocabSize: spec.vocabSize }).prompts
-  return some.map((fact) => {
-    const tokens = (text: string): number => Math.max(1, Math.round(text.length / CHARACTERS))
-    const length = tokens(fact.prompt)
-    const { start } = findSubject(fact.prompt, fact.subject, fact.id)
-    const first = Math.min(length - 1, Math.floor(start / CHARACTERS))
-    const subject = Array.from(
-      { length: Math.min(tokens(fact.subject), length - first) },
-      (_, i) => first + i,
-    )
-    return { fact, tokens: [], ids: Array.from({ length }, () => 0), subject, answer: 0, answerIds: [0] }
-  })
+  return some.map(likelyPrompt)
 }
 
 /** All prompts as work, each of them one of a few. */
 function worksOf(
   study: Study,
   model: StudyModel,
-  spec: Sizes,
+  spec: ModelSizes,
   prompts: readonly PreparedPrompt[],
   count: number,
 ): { readonly evaluation: Work[]; readonly sweep: Work[]; readonly tooWide: readonly number[] } {
@@ -189,7 +155,7 @@ function worksOf(
 }
 
 /** The cost of much work, from a sample of each kind of it. */
-function scaled(spec: Sizes, all: readonly Work[]): WorkCost {
+function scaled(spec: ModelSizes, all: readonly Work[]): WorkCost {
   const kinds = new Map<number, Work[]>()
   for (const work of all) {
     const kind = kinds.get(work.curves.length)

@@ -31,6 +31,8 @@ export async function modelRun(
     layers: spec.nLayers,
     width: spec.dModel,
     parameters: spec.parameters,
+    layerFlops: spec.costs.layerFlops,
+    headFlops: spec.costs.headFlops,
     featureCategories: [...spec.featureCategories],
     runtime: model.runtime.description,
     ...(model.runtime.arithmetic && { arithmetic: model.runtime.arithmetic }),

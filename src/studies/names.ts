@@ -71,3 +71,7 @@ export const DROPPED_TRACES = 'traces'
 
 /** Where `factflow study` puts runs. */
 export const RUNS = 'runs'
+
+/** Stages of a study that can be done alone. */
+export const STAGES = ['evaluate', 'sweep', 'report'] as const
+export type Stage = (typeof STAGES)[number]

@@ -6,25 +6,31 @@ import { loadModel } from '../load.js'
 import type { Model, Progress } from '../model.js'
 import { RunFolder } from '../results/run-folder.js'
 import type { DeviceOptions } from '../runtime/open-runtime.js'
+import { sleep } from '../sleep.js'
 import { VERSION } from '../version.js'
 import { evaluationRow } from './evaluation-row.js'
 import { checkEvaluate, checkVersion, looksTheSame, modelRun, OtherInputs, sameModel } from './inputs.js'
-import { checkSets, choosePrompts } from './prompt-sets.js'
-import { promptKey, storedPrompts, storedRanks, storedWork } from './stored.js'
-import { modelLabel, type Study, type StudyModel } from './study.js'
-import { openData, type PreparedData, prepareData, type StudyFacts } from './study-data.js'
+import { modelSizes } from './model-here.js'
+import { checkSets } from './prompt-sets.js'
+import type { Shard } from './shard.js'
 import {
-  askedCurves,
-  type Curve,
-  curveKey,
-  curveKnockouts,
-  hasTokens,
-  knockoutRows,
-  partId,
-  unitSize,
-  units,
-  type Work,
-} from './work.js'
+  dataFacts,
+  evaluationCosts,
+  evaluationFactor,
+  evaluationUnits,
+  priceOf,
+  Share,
+  storedPrice,
+  sweepUnits,
+  type Unit,
+  workCost,
+} from './shares.js'
+import { StoredResults } from './stored.js'
+import { modelLabel, type Study, type StudyModel } from './study.js'
+import { openData, prepareData, type StudyFacts } from './study-data.js'
+import { drawsFeatures, planSweeps, type SweepPlan } from './sweep-plan.js'
+import { curveKey, curveKnockouts, knockoutRows, partId, type Work } from './work.js'
+import { readWorkers, WorkerFile, workerState } from './worker-file.js'
 
 /** Runs a task and shows how far it is. */
 export type ShowProgress = <T>(
@@ -37,9 +43,18 @@ export interface StudyOptions extends DownloadListener, DeviceOptions {
   readonly out: string
   /** Labels of the models to compute now; default all. */
   readonly models?: readonly string[]
+  /** The share of the work to compute, where others compute the rest; default all of it. */
+  readonly shard?: Shard
+  /** How far to go: evaluate the models on all facts, or put them under knockouts, too; default that. */
+  readonly stage?: 'evaluate' | 'sweep'
+  /** Milliseconds to wait, before knockouts, for what other shards evaluate; default 0. */
+  readonly wait?: number
   readonly memory?: number
   readonly offline?: boolean
+  /** Aborted: stop at once. */
   readonly signal?: AbortSignal
+  /** Aborted: finish the unit of work that is being computed, store it, and stop. */
+  readonly finish?: AbortSignal
   readonly progress?: ShowProgress
 }
 
@@ -50,13 +65,16 @@ export interface StudyOutcome {
   readonly knockouts: number
   /** Models that could not be computed, and why; the others were. */
   readonly failed: readonly { readonly model: string; readonly message: string }[]
+  /** Models that other shards have not evaluated whole: knockouts were not begun. */
+  readonly waiting: readonly string[]
 }
 
 /**
- * Compute what a run folder lacks of a study: evaluations, prompt sets, knockouts, feature norms. Every part is stored
- * when it is done: a run that was stopped, by whatever, goes on where it was and gives the same numbers.
+ * Compute what a run folder lacks of a study, or of one shard of it: evaluations, prompt sets, knockouts, feature
+ * norms. Every part is stored when it is done: a run that was stopped, by whatever, goes on where it was and gives the
+ * same numbers.
  * @throws InputError when the data or a model cannot be used, or is another than the one whose results are stored; the
- *   signal's reason when aborted
+ *   reason of `signal` or `finish` when aborted
  */
 export async function runStudy(study: Study, options: StudyOptions): Promise<StudyOutcome> {
   const folder = await RunFolder.at(options.out, VERSION)
@@ -66,13 +84,6 @@ export async function runStudy(study: Study, options: StudyOptions): Promise<Stu
   } finally {
     folder.close()
   }
-}
-
-/** The features of a figure are those of its model: the norms are read when a study draws them. */
-function drawsFeatures({ figures }: Study): boolean {
-  return figures.some((figure) =>
-    typeof figure === 'string' ? figure.startsWith('decay') : figure.kind === 'decay',
-  )
 }
 
 /**
@@ -89,11 +100,15 @@ export function chooseModels(study: Study, labels: readonly string[] | undefined
   })
 }
 
-/** Keys of the prompts of each set, by model and set, in the order of the data. */
-type Members = ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>
+/** Milliseconds between two looks at what other shards have evaluated. */
+const LOOK_EVERY = 10_000
 
 class StudyRun {
   readonly #progress: ShowProgress
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  #inUnit = false
+  #worker: WorkerFile | undefined
   #evaluated = 0
   /** Labels of models that cannot be computed, and why. */
   readonly #failed = new Map<string, string>()
@@ -107,6 +122,8 @@ class StudyRun {
     private readonly options: StudyOptions,
   ) {
     this.#progress = options.progress ?? ((_, task) => task(() => {}))
+    const { signal } = options
+    this.#signal = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal
   }
 
   async toTheEnd(): Promise<StudyOutcome> {
@@ -114,19 +131,46 @@ class StudyRun {
     const models = chooseModels(study, this.options.models)
     checkVersion(folder)
     await checkEvaluate(study, folder)
-    const data = await openData(study, folder, this.options)
-    folder.file.study = study
-    await folder.save()
-    checkSets(study, data)
+    const worker = await WorkerFile.begin(folder.dir, this.options.shard)
+    this.#worker = worker
+    const { finish } = this.options
+    const onFinish = (): void => {
+      // What is between units (a model that loads, waiting) has nothing to be stored.
+      if (!this.#inUnit) this.#stop.abort(finish!.reason)
+    }
+    finish?.addEventListener('abort', onFinish)
+    if (finish?.aborted) onFinish()
     try {
-      for (const model of models) await this.#apart(model, () => this.#evaluate(model, data))
-      const members = await this.#choosePrompts(data, models.map(modelLabel))
-      for (const model of models) await this.#apart(model, () => this.#sweep(model, data, members))
+      const data = await openData(study, folder, { ...this.options, signal: this.#signal })
+      if (JSON.stringify(folder.file.study) !== JSON.stringify(study)) {
+        folder.file.study = study
+        await folder.save()
+      }
+      checkSets(study, data)
+      const waiting = await this.#compute(models, data)
+      const failed = [...this.#failed].map(([model, message]) => ({ model, message }))
+      await worker.end(waiting.length > 0 ? 'stopped' : failed.length > 0 ? 'failed' : 'done')
+      return { evaluated: this.#evaluated, knockouts: this.#knockouts, failed, waiting }
+    } catch (error) {
+      const stopped = this.#signal.aborted || finish?.aborted
+      await worker.end(stopped ? 'stopped' : 'failed', error instanceof Error ? error.message : String(error))
+      throw error
     } finally {
+      finish?.removeEventListener('abort', onFinish)
       await this.#close()
     }
-    const failed = [...this.#failed].map(([model, message]) => ({ model, message }))
-    return { evaluated: this.#evaluated, knockouts: this.#knockouts, failed }
+  }
+
+  /** All stages that are asked for. @returns labels of models whose evaluation by others is missing */
+  async #compute(models: readonly StudyModel[], data: StudyFacts): Promise<readonly string[]> {
+    const { shard, stage = 'sweep' } = this.options
+    await this.#evaluateAll(models, data)
+    if (stage === 'evaluate') return []
+    const labels = models.map(modelLabel)
+    const waiting = shard ? await this.#otherShards(labels, data) : []
+    if (waiting.length > 0) return waiting
+    await this.#sweepAll(models, data)
+    return []
   }
 
   /** Work on one model; that it cannot be done does not keep the others from theirs. */
@@ -136,9 +180,10 @@ class StudyRun {
     try {
       await work()
     } catch (error) {
-      this.options.signal?.throwIfAborted()
+      this.#signal.throwIfAborted()
       if (!(error instanceof InputError) || error instanceof OtherInputs) throw error
       this.#failed.set(label, error.message)
+      this.#worker?.set({ failed: [...this.#failed].map(([model, message]) => ({ model, message })) })
       this.options.onNote?.(`${label} cannot be computed: ${error.message}`)
     }
   }
@@ -148,7 +193,8 @@ class StudyRun {
     const label = modelLabel(entry)
     if (this.#open?.label === label) return this.#open.model
     await this.#close()
-    const { memory, threads, device, dtype, tf32, offline, onProgress, onNote, signal } = this.options
+    const { memory, threads, device, dtype, tf32, offline, onProgress, onNote } = this.options
+    const signal = this.#signal
     const { model: name, revision, tokenizer } = entry
     const model = await loadModel(name, {
       ...{ revision, tokenizer, offline: offline || undefined, memory },
@@ -156,6 +202,7 @@ class StudyRun {
       ...{ onProgress, onNote, signal },
     })
     this.#open = { label, model }
+    await this.folder.refresh()
     const known = this.folder.file.models[label]
     const described = await this.#progress(`${label}: fingerprint`, (onBytes) =>
       modelRun(
@@ -180,36 +227,62 @@ class StudyRun {
     await open?.model.close()
   }
 
-  /** Ask a model for what it says of all facts, as far as it has not been asked. */
-  async #evaluate(entry: StudyModel, data: StudyFacts): Promise<void> {
-    const label = modelLabel(entry)
-    const { evaluated, unusable } = await storedPrompts(this.folder.dir, label)
-    const known = (key: string): boolean => evaluated.has(key) || unusable.has(key)
-    const wanted = [...data.facts].some(([dataset, facts]) =>
-      facts.some(({ id }) => !known(promptKey(dataset, id))),
+  /** The results that are stored now. */
+  async #stored<T>(use: (stored: StoredResults) => Promise<T>): Promise<T> {
+    const stored = await StoredResults.open(this.folder.dir)
+    try {
+      return await use(stored)
+    } finally {
+      stored.close()
+    }
+  }
+
+  /** Ask the models for what they say of all facts, as far as they have not been asked and it is this shard's. */
+  async #evaluateAll(models: readonly StudyModel[], data: StudyFacts): Promise<void> {
+    const { shard } = this.options
+    const facts = dataFacts(data.facts)
+    const prices = new Map<string, Awaited<ReturnType<typeof modelSizes>>>()
+    for (const entry of models) prices.set(modelLabel(entry), shard && (await modelSizes(entry)))
+    const share = new Share(
+      shard,
+      evaluationCosts(new Map([...prices].map(([label, spec]) => [label, spec && priceOf(spec)])), facts),
     )
-    if (!wanted) {
-      const stored = this.folder.file.models[label]
-      if (stored && !(await looksTheSame(stored, entry))) await this.#model(entry)
+    await this.#stored(async (stored) => {
+      for (const entry of models) await this.#apart(entry, () => this.#evaluate(entry, data, share, stored))
+    })
+  }
+
+  async #evaluate(entry: StudyModel, data: StudyFacts, share: Share, stored: StoredResults): Promise<void> {
+    const label = modelLabel(entry)
+    if (!share.touches(label)) return
+    const evaluated = await stored.evaluated(label)
+    const unusable = await stored.unusable(label)
+    const facts = dataFacts(data.facts)
+    if (facts.every(({ key }) => evaluated.has(key) || unusable.has(key))) {
+      const known = this.folder.file.models[label]
+      if (known && !(await looksTheSame(known, entry))) await this.#model(entry)
       return
     }
     const model = await this.#model(entry)
     const tokenizer = await model.tokenizer()
     const prepared = await prepareData(model, data)
-    await this.folder.write('unusable', partId('model', label), prepared.unusable(label))
-    const size = unitSize(
-      model.spec,
-      prepared.prompts.map((one) => ({ ...one, curves: [] })),
-    )
-    const missing = units(prepared.prompts, size, (one) =>
-      evaluated.has(promptKey(one.dataset, one.prompt.fact.id)) ? undefined : one,
-    )
+    const id = partId('model', label)
+    if (!(await this.folder.parts('unusable')).has(id)) {
+      await this.folder.write('unusable', id, prepared.unusable(label))
+    }
+    const missing = share.of(label, evaluationUnits(model.spec, facts)).flatMap(({ items, cost }) => {
+      const prompts = items.flatMap(({ key, dataset }) => {
+        const prompt = prepared.prompts.get(key)
+        return prompt && !evaluated.has(key) ? [{ dataset, prompt }] : []
+      })
+      return prompts.length > 0 ? [{ items: prompts, cost: (cost * prompts.length) / items.length }] : []
+    })
     const { top: topK, continuation } = this.study.evaluate
-    await this.#inUnits(`${label}: evaluate`, missing, async (unit, onProgress) => {
+    await this.#inUnits('evaluate', label, missing, async (unit, onProgress) => {
       const evaluations = await evaluate(
         model,
         unit.map(({ prompt }) => prompt),
-        { topK, continuation, onProgress, signal: this.options.signal },
+        { topK, continuation, onProgress, signal: this.#signal },
       )
       const rows = evaluations.map((one, i) => evaluationRow(label, unit[i]!.dataset, one, tokenizer))
       const ids = unit.map(({ dataset, prompt }) => [dataset, prompt.fact.id])
@@ -218,66 +291,112 @@ class StudyRun {
     })
   }
 
-  /** Choose the prompts of every named set by what the models evaluated so far know, and store them. */
-  async #choosePrompts(data: StudyFacts, computed: readonly string[]): Promise<Members> {
-    const labels = this.study.models.map(modelLabel)
-    const ranks = await storedRanks(this.folder.dir, labels, data.facts)
-    const context = { facts: data.facts, ranks, labels }
-    const rows = Object.entries(this.study.promptSets).flatMap(([name, set]) => {
-      const chosen = choosePrompts(name, set, context)
-      if (chosen.missing.length > 0) {
-        this.options.onNote?.(
-          `the prompt set ${name} waits for the evaluation of ${chosen.missing.join(', ')}`,
-        )
-      } else if (chosen.rows.length === 0) {
-        this.options.onNote?.(`the prompt set ${name} is empty: no prompt passes its filters`)
-      }
-      return chosen.rows
-    })
-    // Those of models that others compute are for them to write.
-    for (const label of computed) {
-      if (!ranks.has(label)) continue
-      const own = rows.filter(({ model }) => model === label)
-      await this.folder.write('prompt_sets', partId('sets', label), own)
+  /** Wait for what other shards evaluate. @returns labels of models of which something is missing in the end */
+  async #otherShards(labels: readonly string[], data: StudyFacts): Promise<readonly string[]> {
+    const { wait = 0, onNote } = this.options
+    const until = Date.now() + wait
+    let noted = false
+    while (true) {
+      const ranks = await this.#stored((stored) => stored.ranks(labels, data.facts))
+      const broken = await this.#brokenElsewhere()
+      const missing = labels.filter(
+        (label) => !ranks.has(label) && !this.#failed.has(label) && !broken.has(label),
+      )
+      const left = until - Date.now()
+      if (missing.length === 0 || left <= 0) return missing
+      if (!noted) onNote?.(`waits for other shards to evaluate ${missing.join(', ')}`)
+      noted = true
+      await this.#close()
+      this.#worker?.set({ state: 'waiting' })
+      await sleep(Math.min(LOOK_EVERY, left), this.#signal)
+      this.#worker?.set({ state: 'running' })
     }
-    const members = new Map<string, Map<string, string[]>>()
-    for (const { model, prompt_set: set, dataset, prompt_id } of rows) {
-      const sets = members.get(model) ?? new Map<string, string[]>()
-      members.set(model, sets)
-      const own = sets.get(set)
-      if (own) own.push(promptKey(dataset, prompt_id))
-      else sets.set(set, [promptKey(dataset, prompt_id)])
-    }
-    return members
   }
 
-  /** Compute a model's curves and heatmaps, as far as they are missing. */
-  async #sweep(entry: StudyModel, data: StudyFacts, members: Members): Promise<void> {
-    const label = modelLabel(entry)
-    const asked = this.#asked(label, members)
-    const needsFeatures = drawsFeatures(this.study) && !(await this.#hasFeatures(label))
-    const done = await storedWork(this.folder.dir, label)
-    // Of a role without tokens in a prompt there is nothing to compute.
-    const wanted = (key: string, curve: Curve): boolean => {
-      const at = done.places.get(key)
-      return !done.curves.has(`${key} ${curveKey(curve)}`) && (at === undefined || hasTokens(curve, at))
+  /** Labels of models that other workers of this folder cannot compute. */
+  async #brokenElsewhere(): Promise<ReadonlySet<string>> {
+    const workers = await readWorkers(this.folder.dir)
+    return new Set(
+      workers
+        .filter((worker) => workerState(worker) !== 'lost')
+        .flatMap(({ failed }) => failed.map(({ model }) => model)),
+    )
+  }
+
+  /** Compute the models' curves and heatmaps, as far as they are missing and this shard's. */
+  async #sweepAll(models: readonly StudyModel[], data: StudyFacts): Promise<void> {
+    const { study, folder } = this
+    const { shard } = this.options
+    await folder.refresh()
+    await this.#stored(async (stored) => {
+      const labels = study.models.map(modelLabel)
+      const only = models.map(modelLabel)
+      const plan = await planSweeps(study, { labels, only }, folder.file.models, data.facts, stored)
+      await this.#storeSets(plan, only, stored)
+      const costs = new Map(
+        [...plan.works].map(([label, works]) => {
+          const price = storedPrice(folder.file.models[label]!)
+          return [label, shard ? works.reduce((sum, work) => sum + workCost(work, price), 0) : 1]
+        }),
+      )
+      const share = new Share(shard, costs)
+      for (const entry of models) {
+        await this.#apart(entry, () => this.#sweep(entry, data, { plan, share, stored }))
+      }
+    })
+  }
+
+  /** Store the members of the named sets, where they are not as they are stored. */
+  async #storeSets(plan: SweepPlan, only: readonly string[], stored: StoredResults): Promise<void> {
+    for (const { set, models } of plan.waiting) {
+      this.options.onNote?.(`the prompt set ${set} waits for the evaluation of ${models.join(', ')}`)
     }
-    const complete = [...asked].every(([key, curves]) => curves.every((curve) => !wanted(key, curve)))
-    if (complete && !needsFeatures) return
+    for (const set of plan.empty) {
+      this.options.onNote?.(`the prompt set ${set} is empty: no prompt passes its filters`)
+    }
+    // Those of models that others compute are for them to write.
+    for (const label of only) {
+      if (!plan.works.has(label)) continue
+      const own = plan.sets.filter(({ model }) => model === label)
+      if (await stored.hasSets(label, own)) continue
+      await this.folder.write('prompt_sets', partId('sets', label), own)
+    }
+  }
+
+  async #sweep(
+    entry: StudyModel,
+    data: StudyFacts,
+    {
+      plan,
+      share,
+      stored,
+    }: { readonly plan: SweepPlan; readonly share: Share; readonly stored: StoredResults },
+  ): Promise<void> {
+    const label = modelLabel(entry)
+    const works = plan.works.get(label)
+    if (!works || !share.touches(label)) return
+    const tooWide = plan.tooWide.get(label)!
+    if (tooWide.length > 0) {
+      const { layers } = this.folder.file.models[label]!
+      this.options.onNote?.(`${label} has ${layers} layers: windows of ${tooWide.join(', ')} are left out`)
+    }
+    const needsFeatures = drawsFeatures(this.study) && !(await this.#hasFeatures(label))
+    const done = await stored.curves(label)
+    const wanted = ({ key, curves }: (typeof works)[number]) =>
+      curves.filter((curve) => !done.has(`${key} ${curveKey(curve)}`))
+    if (works.every((work) => wanted(work).length === 0) && !needsFeatures) return
     const model = await this.#model(entry)
     if (needsFeatures) await this.#features(label, model)
     const { nLayers } = model.spec
-    const prepared: PreparedData = await prepareData(model, data)
-    const all = prepared.prompts.flatMap(({ dataset, prompt }): Work[] => {
-      const curves = asked.get(promptKey(dataset, prompt.fact.id))
-      return curves ? [{ dataset, prompt, curves }] : []
+    const prepared = await prepareData(model, data)
+    const rest = share.of(label, sweepUnits(model.spec, works)).flatMap(({ items, cost }) => {
+      const missing = items.flatMap((work) => {
+        const curves = wanted(work)
+        return curves.length > 0 ? [{ ...work, prompt: prepared.prompts.get(work.key)!, curves }] : []
+      })
+      return missing.length > 0 ? [{ items: missing, cost: (cost * missing.length) / items.length }] : []
     })
-    const rest = units(all, unitSize(model.spec, all), (work) => {
-      const key = promptKey(work.dataset, work.prompt.fact.id)
-      const curves = work.curves.filter((curve) => wanted(key, curve))
-      return curves.length > 0 ? { ...work, curves } : undefined
-    })
-    await this.#inUnits(`${label}: sweep`, rest, async (unit, onProgress) => {
+    await this.#inUnits('sweep', label, rest, async (unit: readonly Work[], onProgress) => {
       const answers = await model.knockout(
         unit.map(({ prompt, curves }) => ({
           ids: prompt.ids,
@@ -286,28 +405,13 @@ class StudyRun {
             curveKnockouts(curve, prompt, nLayers).map(({ knockout }) => knockout),
           ),
         })),
-        { onProgress, signal: this.options.signal },
+        { onProgress, signal: this.#signal },
       )
       const rows = unit.flatMap((work, i) => knockoutRows(label, work, answers[i]!, nLayers))
       const ids = unit.map(({ dataset, prompt, curves }) => [dataset, prompt.fact.id, curves.map(curveKey)])
       await this.folder.write('knockouts', partId(label, ids), rows)
       this.#knockouts += rows.length
     })
-  }
-
-  /** The curves that the study asks of a model, by data set and prompt. */
-  #asked(label: string, members: Members): ReadonlyMap<string, readonly Curve[]> {
-    const spec = this.folder.file.models[label]
-    // A model that has never been open has no evaluations either, so no prompt is in a set.
-    if (!spec) return new Map()
-    const facts = { nLayers: spec.layers, featureCategories: spec.featureCategories }
-    const { asked, tooWide } = askedCurves(this.study, label, facts, members.get(label) ?? new Map())
-    if (tooWide.length > 0) {
-      this.options.onNote?.(
-        `${label} has ${spec.layers} layers: windows of ${tooWide.join(', ')} are left out`,
-      )
-    }
-    return asked
   }
 
   async #hasFeatures(label: string): Promise<boolean> {
@@ -326,21 +430,35 @@ class StudyRun {
 
   /** Work through units with one progress bar. */
   async #inUnits<T>(
+    stage: 'evaluate' | 'sweep',
     label: string,
-    all: readonly (readonly T[])[],
+    all: readonly Unit<T>[],
     work: (unit: readonly T[], onProgress: (progress: Progress) => void) => Promise<void>,
   ): Promise<void> {
-    const total = all.reduce((sum, unit) => sum + unit.length, 0)
+    const total = all.reduce((sum, { items }) => sum + items.length, 0)
     if (total === 0) return
-    await this.#progress(label, async (onProgress) => {
+    this.#worker?.set({ stage, model: label, done: 0, total })
+    await this.#progress(`${label}: ${stage}`, async (onProgress) => {
       let before = 0
-      for (const unit of all) {
-        this.options.signal?.throwIfAborted()
-        await work(unit, ({ done, total: of }) =>
-          onProgress({ done: before + (unit.length * done) / Math.max(1, of), total }),
+      for (const { items, cost } of all) {
+        this.#signal.throwIfAborted()
+        const began = performance.now()
+        this.#inUnit = true
+        try {
+          await work(items, ({ done, total: of }) =>
+            onProgress({ done: before + (items.length * done) / Math.max(1, of), total }),
+          )
+        } finally {
+          this.#inUnit = false
+        }
+        before += items.length
+        this.#worker?.add(
+          stage === 'evaluate' ? cost * evaluationFactor(this.study) : cost,
+          (performance.now() - began) / 1000,
         )
-        before += unit.length
+        this.#worker?.set({ done: before })
         onProgress({ done: before, total })
+        this.options.finish?.throwIfAborted()
       }
     })
   }

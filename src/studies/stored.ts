@@ -3,6 +3,7 @@
 import type { Fact } from '../prompts/facts.js'
 import type { Row } from '../results/database.js'
 import { Results } from '../results/results.js'
+import type { PromptSetRow } from '../results/rows.js'
 import type { Ranks } from './prompt-sets.js'
 import { type Curve, curveKey, type Place } from './work.js'
 
@@ -11,19 +12,6 @@ export function promptKey(dataset: string, id: string): string {
   return JSON.stringify([dataset, id])
 }
 
-/** Open a run folder once for all that is asked of it. */
-async function stored<T>(dir: string, use: (ask: Ask) => Promise<T>): Promise<T> {
-  const results = await Results.open([dir])
-  try {
-    return await use(
-      async <R>(sql: string, label: string) => (await results.rows<Row>(sql, { label })) as unknown as R[],
-    )
-  } finally {
-    results.close()
-  }
-}
-type Ask = <R>(sql: string, label: string) => Promise<R[]>
-
 interface Prompt {
   readonly dataset: string
   readonly prompt_id: string
@@ -31,30 +19,42 @@ interface Prompt {
 
 const keyOf = ({ dataset, prompt_id }: Prompt): string => promptKey(dataset, prompt_id)
 
-/** Keys of the prompts that a model has been asked, and of those that it cannot use. */
-export async function storedPrompts(
-  dir: string,
-  label: string,
-): Promise<{ readonly evaluated: ReadonlySet<string>; readonly unusable: ReadonlySet<string> }> {
-  return stored(dir, async (ask) => {
-    const keys = async (table: string): Promise<Set<string>> => {
-      const rows = await ask<Prompt>(`SELECT dataset, prompt_id FROM ${table} WHERE model = $label`, label)
-      return new Set(rows.map(keyOf))
-    }
-    return { evaluated: await keys('evaluated'), unusable: await keys('unusable') }
-  })
-}
+/** The results of a run folder as they were when it was opened. */
+export class StoredResults {
+  private constructor(private readonly results: Results) {}
 
-/** Ranks of the answers, of those models that have been evaluated on all facts. */
-export async function storedRanks(
-  dir: string,
-  labels: readonly string[],
-  facts: ReadonlyMap<string, readonly Fact[]>,
-): Promise<Map<string, Ranks>> {
-  return stored(dir, async (ask) => {
+  /** @throws InputError as `Results.open` does */
+  static async open(dir: string): Promise<StoredResults> {
+    return new StoredResults(await Results.open([dir]))
+  }
+
+  async #ask<R>(sql: string, label: string): Promise<R[]> {
+    return (await this.results.rows<Row>(sql, { label })) as unknown as R[]
+  }
+
+  async #keys(table: 'evaluated' | 'unusable', label: string): Promise<Set<string>> {
+    const sql = `SELECT dataset, prompt_id FROM ${table} WHERE model = $label`
+    return new Set((await this.#ask<Prompt>(sql, label)).map(keyOf))
+  }
+
+  /** Keys of the prompts that a model has been asked. */
+  evaluated(label: string): Promise<ReadonlySet<string>> {
+    return this.#keys('evaluated', label)
+  }
+
+  /** Keys of the prompts that a model cannot use. */
+  unusable(label: string): Promise<ReadonlySet<string>> {
+    return this.#keys('unusable', label)
+  }
+
+  /** Ranks of the answers, of those models that have been evaluated on all facts. */
+  async ranks(
+    labels: readonly string[],
+    facts: ReadonlyMap<string, readonly Fact[]>,
+  ): Promise<Map<string, Ranks>> {
     const ranks = new Map<string, Ranks>()
     for (const label of labels) {
-      const answers = await ask<Prompt & { rank: number | null }>(
+      const answers = await this.#ask<Prompt & { rank: number | null }>(
         `SELECT dataset, prompt_id, rank FROM evaluations WHERE model = $label
          UNION ALL SELECT dataset, prompt_id, NULL FROM unusable WHERE model = $label`,
         label,
@@ -68,30 +68,47 @@ export async function storedRanks(
       if (complete) ranks.set(label, own)
     }
     return ranks
-  })
-}
+  }
 
-/** What is stored of a model's curves, and how its prompts look. */
-export interface StoredWork {
-  /** `promptKey curveKey` of each curve of each prompt. */
-  readonly curves: ReadonlySet<string>
-  /** How many tokens each prompt has in the model's eyes, and where its subject is. */
-  readonly places: ReadonlyMap<string, Place>
-}
-
-export async function storedWork(dir: string, label: string): Promise<StoredWork> {
-  return stored(dir, async (ask) => {
-    const curves = await ask<Prompt & Curve>(
-      'SELECT dataset, prompt_id, "window", source, target, features FROM curves WHERE model = $label',
-      label,
-    )
-    const places = await ask<Prompt & Place>(
+  /** How many tokens each prompt has in a model's eyes, and where its subject is; by the prompts' keys. */
+  async places(label: string): Promise<ReadonlyMap<string, Place>> {
+    const places = await this.#ask<Prompt & Place>(
       'SELECT dataset, prompt_id, len(tokens) AS length, subject_tokens AS subject FROM evaluations WHERE model = $label',
       label,
     )
-    return {
-      curves: new Set(curves.map((row) => `${keyOf(row)} ${curveKey(row)}`)),
-      places: new Map(places.map((row) => [keyOf(row), row])),
-    }
-  })
+    return new Map(places.map((row) => [keyOf(row), row]))
+  }
+
+  /** `promptKey curveKey` of each curve of each prompt of a model. */
+  async curves(label: string): Promise<ReadonlySet<string>> {
+    const curves = await this.#ask<Prompt & Curve>(
+      'SELECT dataset, prompt_id, "window", source, target, features FROM curves WHERE model = $label',
+      label,
+    )
+    return new Set(curves.map((row) => `${keyOf(row)} ${curveKey(row)}`))
+  }
+
+  /** Whether the members of a model's named sets are stored as they are. */
+  async hasSets(label: string, rows: readonly PromptSetRow[]): Promise<boolean> {
+    const stored = await this.#ask<PromptSetRow>(
+      'SELECT prompt_set, model, dataset, prompt_id FROM prompt_sets WHERE model = $label',
+      label,
+    )
+    const keys = (some: readonly PromptSetRow[]): string =>
+      some
+        .map(({ prompt_set, dataset, prompt_id }) => JSON.stringify([prompt_set, dataset, prompt_id]))
+        .sort()
+        .join()
+    return keys(stored) === keys(rows)
+  }
+
+  /** Labels of the models whose norms of features are stored. */
+  async modelsWithFeatures(): Promise<ReadonlySet<string>> {
+    const rows = await this.results.rows<{ model: string }>('SELECT DISTINCT model FROM features')
+    return new Set(rows.map(({ model }) => model))
+  }
+
+  close(): void {
+    this.results.close()
+  }
 }

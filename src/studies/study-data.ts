@@ -9,6 +9,7 @@ import type { Fact, PreparedPrompt } from '../prompts/facts.js'
 import type { UnusableRow } from '../results/rows.js'
 import type { RunFolder } from '../results/run-folder.js'
 import type { StudyOptions } from './run.js'
+import { promptKey } from './stored.js'
 import type { Study } from './study.js'
 import { partId } from './work.js'
 
@@ -84,15 +85,18 @@ export async function openData(study: Study, folder: RunFolder, options: DataOpt
       )
     }
     folder.file.datasets[name] = { source, fingerprint, facts: facts.length, unusable: unusable.length }
+    const id = partId('data', name)
+    if ((await folder.parts('unusable')).has(id)) continue
     const rows = unusable.map((one) => unusableRow(null, name, one))
-    await folder.write('unusable', partId('data', name), rows)
+    await folder.write('unusable', id, rows)
   }
   return { facts: new Map(all.map(({ name, facts }) => [name, facts])) }
 }
 
 /** The facts of a study in a model's tokens. */
 export interface PreparedData {
-  readonly prompts: readonly { readonly dataset: string; readonly prompt: PreparedPrompt }[]
+  /** By the keys of `promptKey`. */
+  readonly prompts: ReadonlyMap<string, PreparedPrompt>
   /** What the model cannot use, to be stored. */
   unusable(model: string): UnusableRow[]
 }
@@ -105,7 +109,11 @@ export async function prepareData(model: Model, { facts }: StudyFacts): Promise<
     ...prepareFacts(tokenizer, some, { maxTokens, vocabSize }),
   }))
   return {
-    prompts: prepared.flatMap(({ dataset, prompts }) => prompts.map((prompt) => ({ dataset, prompt }))),
+    prompts: new Map(
+      prepared.flatMap(({ dataset, prompts }) =>
+        prompts.map((prompt) => [promptKey(dataset, prompt.fact.id), prompt] as const),
+      ),
+    ),
     unusable: (name) =>
       prepared.flatMap(({ dataset, unusable }) => unusable.map((one) => unusableRow(name, dataset, one))),
   }

@@ -173,6 +173,8 @@ const UNIT_ROWS = 16_000
 /** A unit has at least so many prompts, so that its matrix products are near their best. */
 const LEAST_PROMPTS = 8
 const MOST_PROMPTS = 512
+/** And a model's work is in so many units, where there are prompts enough, so that it can be shared out. */
+const LEAST_UNITS = 8
 /** Prompts that the size of units is judged by. */
 const JUDGED = 16
 
@@ -186,9 +188,10 @@ export function unitSize(spec: Sizes, all: readonly Work[]): number {
   if (some.length === 0) return LEAST_PROMPTS
   const { flops, rows } = costOf(spec, some)
   const bytes = spec.nLayers * spec.costs.layerBytes + spec.costs.headBytes
-  const most = Math.max(UNIT_FLOPS, UNIT_FLOPS_PER_BYTE * bytes)
-  const size = Math.min((most * some.length) / flops, (UNIT_ROWS * some.length) / Math.max(1, rows))
-  return Math.max(LEAST_PROMPTS, Math.min(MOST_PROMPTS, Math.floor(size)))
+  const work = Math.max(UNIT_FLOPS, UNIT_FLOPS_PER_BYTE * bytes)
+  const size = Math.min((work * some.length) / flops, (UNIT_ROWS * some.length) / Math.max(1, rows))
+  const most = Math.min(MOST_PROMPTS, Math.ceil(all.length / LEAST_UNITS))
+  return Math.max(LEAST_PROMPTS, Math.min(most, Math.floor(size)))
 }
 
 export interface WorkCost {
@@ -225,16 +228,6 @@ export function costOf(spec: Sizes, all: readonly Work[]): WorkCost {
     layerRows: through,
     flops: through * spec.costs.layerFlops + (bases + runs) * spec.costs.headFlops,
   }
-}
-
-/** `all` in units of `size` prompts; what is done is left out of them, and empty ones are. */
-export function units<T>(all: readonly T[], size: number, missing: (item: T) => T | undefined): T[][] {
-  const out: T[][] = []
-  for (let from = 0; from < all.length; from += size) {
-    const rest = all.slice(from, from + size).flatMap((item) => missing(item) ?? [])
-    if (rest.length > 0) out.push(rest)
-  }
-  return out
 }
 
 /** The name of a part: what is in it, so that processes that compute the same write the same file. */

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FEATURE_CATEGORIES } from '../../src/models/architecture.js'
 import { parseStudy } from '../../src/studies/study.js'
@@ -8,7 +7,6 @@ import {
   curveKnockouts,
   flowCurves,
   partId,
-  units,
   windowsFor,
 } from '../../src/studies/work.js'
 
@@ -80,27 +78,6 @@ describe('the work of a study', () => {
   it('of a role without tokens is nothing', () => {
     const curve = { window: 3, source: 'context', target: 'last', features: 'all' } as const
     expect(curveKnockouts(curve, prompt, 4)).toEqual([])
-  })
-
-  it('comes in units whose borders do not depend on what is done', () => {
-    fc.assert(
-      fc.property(
-        fc.nat(60),
-        fc.integer({ min: 1, max: 20 }),
-        fc.func(fc.boolean()),
-        (count, size, isDone) => {
-          const all = Array.from({ length: count }, (_, i) => i)
-          const whole = units(all, size, (item) => item)
-          expect(whole.flat()).toEqual(all)
-          const rest = units(all, size, (item) => (isDone(item) ? undefined : item))
-          expect(rest.flat()).toEqual(all.filter((item) => !isDone(item)))
-          for (const unit of rest) {
-            const from = whole.filter((one) => one.some((item) => unit.includes(item)))
-            expect(from).toHaveLength(1)
-          }
-        },
-      ),
-    )
   })
 
   it('has parts that are named after what is in them', () => {

@@ -1,0 +1,105 @@
+/** What `factflow status` does; apart from its definition, since what it needs takes long to load. */
+import { visibleText } from '../figures/text.js'
+import { sleep } from '../sleep.js'
+import { chooseModels } from '../studies/run.js'
+import { type Count, missingText, type Standing, storedStudy, studyStanding } from '../studies/standing.js'
+import { modelLabel } from '../studies/study.js'
+import { duration } from './progress.js'
+import { tableLines } from './table.js'
+import { print } from './terminal.js'
+
+export interface StatusOptions {
+  readonly models?: readonly string[]
+  readonly shards?: number
+  readonly watch?: true
+  readonly json?: true
+}
+
+/** Milliseconds between two looks. */
+const WATCH_EVERY = 10_000
+
+export async function statusAction(run: string, options: StatusOptions): Promise<void> {
+  while (true) {
+    const study = await storedStudy(run)
+    const models = options.models && chooseModels(study, options.models).map(modelLabel)
+    const standing = await studyStanding(study, run, { shards: options.shards, models })
+    if (options.json) print(JSON.stringify(standing))
+    else {
+      // As `watch` and `top` do: from the top of an empty screen.
+      if (options.watch && process.stdout.isTTY) process.stdout.write('\x1b[H\x1b[2J')
+      for (const line of standingLines(standing)) print(visibleText(line))
+    }
+    if (!options.watch || standing.complete) return
+    await sleep(WATCH_EVERY)
+  }
+}
+
+/** A standing in lines. */
+export function standingLines(standing: Standing): string[] {
+  const { study, dir, models, shards, workers } = standing
+  const lines = [
+    `${dir}: study ${study}, ${overall(standing)}`,
+    '',
+    ...tableLines(
+      [
+        ['MODEL', 'EVALUATED', 'SWEPT', ''],
+        ...models.map((m) => [m.model, count(m.evaluated), count(m.swept), m.failed ? 'failed' : '']),
+      ],
+      new Set([0, 3]),
+    ),
+  ]
+  if (shards.length > 0) {
+    const rows = shards.map((shard) => {
+      const name = `${shard.index}/${shard.count}`
+      const worker = workers.find((one) => one.shard === name)
+      return [name, shard.state, count(shard.evaluated), count(shard.swept), worker ? at(worker) : '']
+    })
+    lines.push('', ...tableLines([['SHARD', 'STATE', 'EVALUATED', 'SWEPT', ''], ...rows], new Set([0, 1, 4])))
+  }
+  const others = workers.filter(({ shard, now }) => shard === undefined && now !== 'done')
+  if (others.length > 0) {
+    const rows = others.map((worker) => [worker.now, at(worker)])
+    lines.push('', ...tableLines([['WORKER', ''], ...rows], new Set([0, 1])))
+  }
+  const failures = new Set([
+    ...models.flatMap(({ model, failed }) => (failed === undefined ? [] : [`${model}: ${failed}`])),
+    ...workers.flatMap(({ now, error, shard, host }) =>
+      now === 'failed' && error !== undefined ? [`${shard ?? host}: ${error}`] : [],
+    ),
+  ])
+  if (failures.size > 0) lines.push('', 'Failed:', ...[...failures].map((text) => `  ${text}`))
+  return lines
+}
+
+function overall(standing: Standing): string {
+  if (standing.complete) return 'all of it is done'
+  const { share, secondsLeft } = standing
+  const stage = standing.models.some(({ swept }) => swept === undefined) ? 'evaluation' : 'knockouts'
+  const left = secondsLeft === undefined ? 'nobody is at it' : `${duration(secondsLeft)} left at this rate`
+  return `${(100 * share).toFixed(1)} % of the ${stage} done, ${left}; ${missingText(standing)}`
+}
+
+function count(value: Count | undefined): string {
+  if (value === undefined) return '-'
+  return `${value.done.toLocaleString('en')} of ${value.total.toLocaleString('en')}`
+}
+
+/** What a worker is at, and where. */
+function at({
+  now,
+  stage,
+  model,
+  done,
+  total,
+  host,
+  job,
+  updated,
+  flops,
+  seconds,
+}: Standing['workers'][number]): string {
+  const where = `${host}${job === undefined ? '' : ` (${job})`}`
+  if (now === 'lost') return `was last heard of on ${where} at ${updated}`
+  if (now !== 'running' || stage === undefined) return where
+  const rate = seconds > 0 ? `, ${(flops / seconds / 1e9).toFixed(1)} Gflop/s` : ''
+  return `${stage} ${model}, ${done.toLocaleString('en')} of ${total.toLocaleString('en')} prompts${rate}, on ${where}`
+}
