@@ -12,7 +12,7 @@ const PRODUCT = [
   'test/data/**/*.test.ts',
   'test/models/accuracy.test.ts',
   'test/training/**/*.test.ts',
-  'test/studies/run.test.ts',
+  'test/studies/{run,shards}.test.ts',
   'test/datasets/published.test.ts',
   'test/experiments/continuation.test.ts',
   'test/figures/{curve-grid,heatmap-grid,decay}.test.ts',

@@ -141,6 +141,7 @@ class StudyRun {
     finish?.addEventListener('abort', onFinish)
     if (finish?.aborted) onFinish()
     try {
+      this.#signal.throwIfAborted()
       const data = await openData(study, folder, { ...this.options, signal: this.#signal })
       if (JSON.stringify(folder.file.study) !== JSON.stringify(study)) {
         folder.file.study = study

@@ -4,7 +4,7 @@ import { InputError } from '../errors.js'
 import { readRunFile } from '../results/run-file.js'
 import type { RunModel } from '../results/run-schema.js'
 import { type ModelSizes, modelSizes } from './model-here.js'
-import type { Shard } from './shard.js'
+import { shardName } from './shard.js'
 import {
   type DataFact,
   dataFacts,
@@ -287,8 +287,11 @@ class View {
       const cut = this.#canSweep
         ? counted(new Share(shard, sweepCosts), sweeping, (label, work) => swept.get(label)!.has(work))
         : undefined
-      const missing = !isWhole(asked) || (cut !== undefined && !isWhole(cut))
-      const state = this.#stateOf(shard, missing || cut === undefined)
+      const worker = this.workers.find(({ shard: name }) => name === shardName(shard))
+      // The sizes of a model that could not be computed may not be known: whose share it is, its worker has said.
+      const broken = worker?.failed.some(({ model }) => !this.plan.works.has(model)) ?? false
+      const missing = broken || !isWhole(asked) || (cut !== undefined && !isWhole(cut))
+      const state = missing || cut === undefined ? openState(worker) : 'done'
       return { ...shard, state, evaluated: asked, swept: cut, missing }
     })
   }
@@ -301,12 +304,11 @@ class View {
     )
     return last && workerShard(last)!.count
   }
+}
 
-  #stateOf({ index, count }: Shard, open: boolean): ShardState {
-    if (!open) return 'done'
-    const worker = this.workers.find(({ shard }) => shard === `${index}/${count}`)
-    return worker === undefined || worker.now === 'done' ? 'missing' : worker.now
-  }
+/** How a shard of which something is missing does. */
+function openState(worker: WorkerStanding | undefined): ShardState {
+  return worker === undefined || worker.now === 'done' ? 'missing' : worker.now
 }
 
 interface Done {

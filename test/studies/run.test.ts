@@ -182,7 +182,7 @@ describe('a study', { timeout: TIMEOUT }, () => {
     const first = await run()
     expect(first.knockouts).toBeGreaterThan(300)
     const before = await readdir(out)
-    expect(await run()).toEqual({ evaluated: 0, knockouts: 0, failed: [] })
+    expect(await run()).toEqual({ evaluated: 0, knockouts: 0, failed: [], waiting: [] })
     expect(await readdir(out)).toEqual(before)
     const more = {
       infoFlow: [...STUDY.infoFlow, { promptSets: ['correct'], windows: [6], flows: ['subject'] }],
@@ -191,7 +191,7 @@ describe('a study', { timeout: TIMEOUT }, () => {
     const [count] = await ask<{ n: number }>('SELECT count(*) AS n FROM knockouts WHERE "window" = 6')
     expect(outcome).toEqual({ evaluated: 0, knockouts: count!.n, failed: [] })
     expect(count!.n).toBeGreaterThan(0)
-    expect(await run(more)).toEqual({ evaluated: 0, knockouts: 0, failed: [] })
+    expect(await run(more)).toEqual({ evaluated: 0, knockouts: 0, failed: [], waiting: [] })
   })
 
   it('goes on after being stopped anywhere, to the same numbers', async () => {
@@ -282,7 +282,7 @@ describe('a study', { timeout: TIMEOUT }, () => {
     const back = join(dir, 'back')
     await cp(join(FIRST, 'tiny-gpt2'), back, { recursive: true })
     const moved = await run({ ...flow([4]), models: [{ model: back, label: 'g2' }] })
-    expect(moved).toEqual({ evaluated: 0, knockouts: 0, failed: [] })
+    expect(moved).toEqual({ evaluated: 0, knockouts: 0, failed: [], waiting: [] })
   })
 
   it('goes on with other models when one cannot be computed', async () => {
