@@ -14,10 +14,11 @@ import { checkWritable } from '../results/whole-file.js'
 import { type FactOptions, preparedFacts, readFacts, withFactFilters } from './facts.js'
 import { type ModelOptions, wholeNumber, withModel, withModelOptions } from './options.js'
 import { withProgress } from './progress.js'
+import { type StoreOptions, withStoreOptions } from './store-options.js'
 import { tableLines } from './table.js'
 import { note, plural, print } from './terminal.js'
 
-interface EvaluateOptions extends ModelOptions, Omit<FactOptions, 'limit'> {
+interface EvaluateOptions extends ModelOptions, Omit<FactOptions, 'limit'>, StoreOptions {
   readonly limit?: number
   readonly top: number
   readonly continuation: number
@@ -29,7 +30,7 @@ export function evaluateCommand(program: Command): void {
   const command = program
     .command('evaluate')
     .description('which facts a model knows: is the first token of the right answer its first choice?')
-  withModelOptions(withFactFilters(command))
+  withStoreOptions(withModelOptions(withFactFilters(command)), ['csv'])
     .option('--json', 'print the result as JSON, with every prompt')
     .option('--csv <file>', 'write a line for every prompt as CSV')
     .addOption(
@@ -51,6 +52,13 @@ export function evaluateCommand(program: Command): void {
       if (csv !== undefined) await checkWritable(csv)
     })
     .action(async (options: EvaluateOptions) => {
+      const { out } = options
+      if (out !== undefined) {
+        const { storeExperiment } = await import('./store-action.js')
+        const { top, continuation } = options
+        await storeExperiment('evaluate', options, { evaluate: { top, continuation } }, { ...options, out })
+        return
+      }
       await withModel(options, async (model) => {
         const facts = await readFacts(options.data, options)
         const tokenizer = await model.tokenizer()

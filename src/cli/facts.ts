@@ -99,14 +99,20 @@ export function withFactOptions(command: Command): Command {
  * @throws InputError as `readDataset` does
  */
 export async function openData(data: string, { columns, offline }: SourceOptions = {}): Promise<Dataset> {
-  const [, id, revision] = /^([^@]+)@(.+)$/.exec(data) ?? []
-  const pinned = id !== undefined && hubId(data) === undefined && hubId(id) !== undefined
+  const { source, revision } = datasetName(data)
   return withDownloads((onProgress) =>
-    readDataset(pinned ? id : data, {
+    readDataset(source, {
       ...{ columns, offline, onProgress, onNote },
-      ...(pinned && { revision }),
+      ...(revision !== undefined && { revision }),
     }),
   )
+}
+
+/** What --data names: of a data set on the Hub a revision may follow its id. */
+export function datasetName(data: string): { readonly source: string; readonly revision?: string } {
+  const [, id, revision] = /^([^@]+)@(.+)$/.exec(data) ?? []
+  const pinned = id !== undefined && hubId(data) === undefined && hubId(id) !== undefined
+  return pinned ? { source: id, revision } : { source: data }
 }
 
 /** Say on standard error what of `n` facts of a data set cannot be used (by a model), if anything. */

@@ -27,10 +27,15 @@ import {
   withOutputOptions,
 } from './options.js'
 import { withProgress } from './progress.js'
+import { type StoreOptions, withStoreOptions } from './store-options.js'
 import { colors, print, width } from './terminal.js'
 import { cutOf, promptTitle, says } from './trace.js'
 
-interface HeatmapCommandOptions extends ModelOptions, FigureOptions, Pick<SourceOptions, 'columns'> {
+interface HeatmapCommandOptions
+  extends ModelOptions,
+    FigureOptions,
+    StoreOptions,
+    Pick<SourceOptions, 'columns'> {
   readonly data: string
   readonly id?: readonly string[]
   readonly subject?: string
@@ -56,12 +61,13 @@ export function heatmapCommand(program: Command): void {
     .addOption(windowOption())
     .addOption(targetOption())
     .addOption(featuresOption())
-  withOutputOptions(withModelOptions(command))
+  withStoreOptions(withOutputOptions(withModelOptions(command)), ['svg', 'png'])
     .addHelpText(
       'after',
       '\nExamples:\n  factflow heatmap "The capital city of France is" --subject France\n  factflow heatmap --id country_capital/0001 --png france.png',
     )
     .action(async (prompt: string | undefined, options: HeatmapCommandOptions) => {
+      if (options.out !== undefined) return store(prompt, options, options.out)
       await withModel(options, async (model) => {
         const prompts = await choose(model, prompt, options)
         const window = options.window ?? defaultWindow(model.spec.nLayers)
@@ -71,6 +77,23 @@ export function heatmapCommand(program: Command): void {
         await draw(model, maps, options)
       })
     })
+}
+
+async function store(prompt: string | undefined, options: HeatmapCommandOptions, out: string): Promise<void> {
+  const { data, columns, window, target, features } = options
+  if (prompt !== undefined || options.id === undefined) {
+    throw new InputError(
+      `--out: must be given with --id, as what is stored is of a data set's facts, got ${prompt === undefined ? 'no facts' : 'a prompt'}; name facts of --data`,
+    )
+  }
+  const { storeExperiment } = await import('./store-action.js')
+  const facts = await factsById(data, options.id, options)
+  const ids = facts.map(({ id }) => id)
+  const experiment = {
+    promptSets: { heatmap: { known: 'any' } },
+    heatmaps: { promptSet: 'heatmap', count: ids.length, windows: window ?? 'default', target, features },
+  }
+  await storeExperiment('heatmap', { data, columns, split: 'all', ids }, experiment, { ...options, out })
 }
 
 async function choose(

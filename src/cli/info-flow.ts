@@ -19,9 +19,10 @@ import {
   withOutputOptions,
 } from './options.js'
 import { withProgress } from './progress.js'
+import { type StoreOptions, withStoreOptions } from './store-options.js'
 import { colors, note, plural, print, width } from './terminal.js'
 
-interface InfoFlowCommandOptions extends ModelOptions, FactOptions, FigureOptions {
+interface InfoFlowCommandOptions extends ModelOptions, FactOptions, FigureOptions, StoreOptions {
   readonly window?: number
   readonly flows?: readonly string[]
 }
@@ -34,13 +35,14 @@ export function infoFlowCommand(program: Command): void {
     )
     .addOption(windowOption())
     .option('--flows <flow...>', 'curves, each source[>target][:features] (default: the paper’s seven)')
-  withOutputOptions(withModelOptions(withFactOptions(command)))
+  withStoreOptions(withOutputOptions(withModelOptions(withFactOptions(command))), ['svg', 'png'])
     .addHelpText(
       'after',
       '\nExample:\n  factflow info-flow -r country_capital --flows subject:all first --png flow.png',
     )
     .action(async (options: InfoFlowCommandOptions) => {
       const flows = options.flows && parseFlows(options.flows, '--flows')
+      if (options.out !== undefined) return store(options, options.out)
       await withModel(options, async (model) => {
         const window = options.window ?? defaultWindow(model.spec.nLayers)
         // An error in it shall not wait for the evaluation.
@@ -57,6 +59,18 @@ export function infoFlowCommand(program: Command): void {
         await show(model, result, chosen, options)
       })
     })
+}
+
+/** The facts are drawn from those that the model knows, so all are evaluated. */
+async function store(options: InfoFlowCommandOptions, out: string): Promise<void> {
+  const { data, columns, relation, split, limit, seed, window, flows, unknown } = options
+  const { storeExperiment } = await import('./store-action.js')
+  const set = { known: unknown ? 'any' : 'correct', sample: limit, seed }
+  const experiment = {
+    promptSets: { 'info-flow': set },
+    infoFlow: { promptSets: 'info-flow', windows: window ?? 'default', flows },
+  }
+  await storeExperiment('info-flow', { data, columns, relation, split }, experiment, { ...options, out })
 }
 
 async function show(

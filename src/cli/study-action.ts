@@ -14,24 +14,31 @@ import { RUNS, STUDY_PRESETS, type Stage } from '../studies/names.js'
 import { presetStudy, studyPreset } from '../studies/presets.js'
 import { checkSets } from '../studies/prompt-sets.js'
 import { setAside } from '../studies/restart.js'
-import { chooseModels, runStudy, type StudyOutcome } from '../studies/run.js'
-import { type Shard, shardName, shardOfEnvironment } from '../studies/shard.js'
+import { chooseModels, type StudyOutcome } from '../studies/run.js'
+import { shardName } from '../studies/shard.js'
 import { missingText, studyStanding } from '../studies/standing.js'
 import { parseStudy, type Study, studySchema } from '../studies/study.js'
 import { readFactsOf } from '../studies/study-data.js'
+import {
+  compute,
+  EXIT_GO_ON,
+  EXIT_SOME_FAILED,
+  environmentShard,
+  MINUTE,
+  sayComputed,
+  stoppable,
+} from './compute-study.js'
 import { size } from './models.js'
 import { type ComputeOptions, onNote } from './options.js'
 import { duration, withDownloads, withShare } from './progress.js'
+import type { ShareOptions } from './store-options.js'
 import { tableLines } from './table.js'
 import { note, plural, print, width } from './terminal.js'
 
-export interface StudyCommandOptions extends ComputeOptions {
+export interface StudyCommandOptions extends ComputeOptions, ShareOptions {
   readonly out?: string
   readonly models?: readonly string[]
-  readonly shard?: Shard
   readonly stage?: Stage
-  /** Minutes. */
-  readonly wait: number
   readonly dryRun?: true
   readonly restart?: true
   readonly json?: true
@@ -72,7 +79,12 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
   const study = await readStudy(name)
   if (options.dryRun) return dryRun(study, options)
   const { out = join(RUNS, study.name), models, offline } = options
-  const shard = options.shard ?? environmentShard(options.stage)
+  if (options.stage === 'report' && options.shard) {
+    throw new InputError(
+      `--shard: must not be given with --stage report, which is one for all, got ${shardName(options.shard)}; leave it out`,
+    )
+  }
+  const shard = options.stage === 'report' ? undefined : (options.shard ?? environmentShard())
   // Workers only add parts: what is drawn of them is for one to draw, when all are done.
   const stage = options.stage ?? (shard ? 'sweep' : undefined)
   if (options.restart) {
@@ -106,70 +118,6 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
 /** A preset, or the study of a file. @throws InputError when it is neither, or the file cannot be used */
 export async function readStudy(name: string): Promise<Study> {
   return studyPreset(name) === undefined ? parseStudy(await studyJson(name), name) : presetStudy(name)
-}
-
-/** The share that a cluster gave to this process. */
-function environmentShard(stage: Stage | undefined): Shard | undefined {
-  if (stage === 'report') return undefined
-  const found = shardOfEnvironment(process.env)
-  if (found) onNote(`share ${shardName(found.shard)} of the work, by ${found.from}`)
-  return found?.shard
-}
-
-/** How a command is told to stop. */
-interface StopSignals {
-  /** At once: Ctrl-C, or told a second time. */
-  readonly signal: AbortSignal
-  /** After the unit of work that it is in: SIGTERM, which clusters send before they kill. */
-  readonly finish: AbortSignal
-}
-
-/** Do what can be stopped and goes on when the same command is run again. */
-async function stoppable(out: string, work: (signals: StopSignals) => Promise<void>): Promise<void> {
-  const stop = new AbortController()
-  const finish = new AbortController()
-  const onInterrupt = (): void => stop.abort(new Error('interrupted'))
-  const onTerminate = (): void => {
-    if (finish.signal.aborted) stop.abort(new Error('terminated'))
-    else note('SIGTERM: stops when the unit of work that it is in is done and stored')
-    finish.abort(new Error('terminated'))
-  }
-  process.once('SIGINT', onInterrupt)
-  process.on('SIGTERM', onTerminate)
-  try {
-    await work({ signal: stop.signal, finish: finish.signal })
-  } catch (error) {
-    const reasons = [stop.signal.reason, finish.signal.reason]
-    const stopped = stop.signal.aborted || finish.signal.aborted
-    if (!stopped || (!reasons.includes(error) && !isAbort(error))) throw error
-    const how = finish.signal.aborted ? 'stopped' : 'interrupted'
-    note(`${how}: what is done is kept in ${out}, the same command goes on from there`)
-    process.exitCode = finish.signal.aborted ? EXIT_GO_ON : EXIT_INTERRUPTED
-  } finally {
-    process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onTerminate)
-  }
-}
-
-async function compute(
-  study: Study,
-  options: StudyCommandOptions & {
-    readonly out: string
-    readonly stage: Exclude<Stage, 'report'> | undefined
-  },
-  signals: StopSignals,
-): Promise<StudyOutcome> {
-  const { out, models, shard, stage, memory, threads, device, dtype, tf32, offline } = options
-  const wait = options.wait * MINUTE
-  const outcome = await withDownloads((onProgress) =>
-    runStudy(study, {
-      ...{ out, models, shard, stage, wait, memory, threads, device, dtype, tf32, offline },
-      ...{ ...signals, onProgress, onNote, progress: withShare },
-    }),
-  )
-  if (outcome.failed.length > 0) process.exitCode = EXIT_SOME_FAILED
-  if (outcome.waiting.length > 0) process.exitCode = EXIT_GO_ON
-  return outcome
 }
 
 /** Draw what there is; when all was computed before, or was to be waited for. */
@@ -222,16 +170,7 @@ function say(
     for (const line of wrap(text, Math.min(width(), 100))) print(line)
     print('')
   }
-  if (outcome) {
-    print(
-      `${plural(outcome.evaluated, 'prompt')} evaluated and ${plural(outcome.knockouts, 'knockout')} computed${outcome.evaluated + outcome.knockouts === 0 ? ': nothing was missing' : ''}; ${duration(seconds)} in all.`,
-    )
-    if (outcome.waiting.length > 0) {
-      note(
-        `waits for other shards to evaluate ${outcome.waiting.join(', ')}: run the same command again when they have, or with --wait`,
-      )
-    }
-  }
+  if (outcome) sayComputed(outcome, seconds)
   if (finished) {
     print(
       `${plural(finished.figures.length, 'figure')} in ${join(out, 'figures')}, report in ${finished.report}`,
@@ -239,18 +178,6 @@ function say(
   }
 }
 
-/** What a stopped download throws. */
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError'
-}
-
-/** Some inputs failed. */
-const EXIT_SOME_FAILED = 1
-/** Stopped, or waiting for others: the same command goes on (sysexits EX_TEMPFAIL). */
-const EXIT_GO_ON = 75
-/** As shells count it: 128 + SIGINT. */
-const EXIT_INTERRUPTED = 130
-const MINUTE = 60_000
 /** Milliseconds between two looks at what others have computed. */
 const LOOK_EVERY = 10_000
 

@@ -1,8 +1,8 @@
 /** `factflow study`: all of a study, from its models and data to figures and a report. */
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { STAGES, STUDY_PRESETS } from '../studies/names.js'
-import { parseShard } from '../studies/shard.js'
-import { choice, wholeNumber, withThreadOptions } from './options.js'
+import { choice, withThreadOptions } from './options.js'
+import { withShareOptions } from './store-options.js'
 import type { StudyCommandOptions } from './study-action.js'
 
 export function studyCommand(program: Command): void {
@@ -18,20 +18,10 @@ export function studyCommand(program: Command): void {
       'compute these of the study’s models only, and draw what there is (after the file)',
     )
     .addOption(
-      new Option(
-        '--shard <i/n>',
-        'compute the i-th of n shares alone, and no report; by itself in arrays of Slurm and Indexed Jobs of Kubernetes',
-      ).argParser((text: string) => parseShard(text)),
-    )
-    .addOption(
       choice('--stage <name>', 'do one stage alone; sweep includes evaluations that are missing', STAGES),
     )
-    .addOption(
-      new Option('--wait <minutes>', 'wait for what other shards compute, before knockouts or the report')
-        .argParser(wholeNumber('--wait', 0, 100_000))
-        .default(0),
-    )
     .option('--offline', 'make no request: use models and data in the cache alone')
+  withShareOptions(command)
   withThreadOptions(command)
     .option('--dry-run', 'say what it takes (runs, rows, time, memory), and stop')
     .option('--restart', 'set results of other models, data or versions aside, and begin anew')

@@ -13,6 +13,8 @@ export interface FactFilter {
 }
 
 export interface Selection extends FactFilter {
+  /** Only facts with these ids. */
+  readonly ids?: readonly string[]
   /** How many to draw; left out: all. */
   readonly sample?: number
   /** Which are drawn, and their order; default 0. */
@@ -25,7 +27,7 @@ export interface Selection extends FactFilter {
  * @throws InputError when a relation or split is none of the data set's, or no fact is of both
  */
 export function selectFacts(facts: readonly Fact[], selection: Selection, where: string): Fact[] {
-  const { relation, split, sample, seed = 0 } = selection
+  const { relation, split, ids, sample, seed = 0 } = selection
   if (facts.length === 0) {
     throw new InputError(
       `${where}: a data set must have facts that can be used, got none; see with factflow data what is wrong with them`,
@@ -34,11 +36,19 @@ export function selectFacts(facts: readonly Fact[], selection: Selection, where:
   checkNames(facts, where, 'relation', relation ?? [])
   const wanted = split ?? (facts.some((fact) => fact.split === DEFAULT_SPLIT) ? DEFAULT_SPLIT : 'all')
   if (wanted !== 'all') checkNames(facts, where, 'split', [wanted])
+  const named = ids && new Set(ids)
   const chosen = facts.filter(
     (fact) =>
+      (!named || named.has(fact.id)) &&
       (wanted === 'all' || fact.split === wanted) &&
       (!relation || (fact.relation !== undefined && relation.includes(fact.relation))),
   )
+  const stray = ids?.find((id) => !chosen.some((fact) => fact.id === id))
+  if (stray !== undefined) {
+    throw new InputError(
+      `--ids: must be ids of facts in ${where}, after its other filters, got ${show(stray)}; correct it`,
+    )
+  }
   if (chosen.length === 0) {
     throw new InputError(
       `--split: must have facts of ${relation!.join(', ')} in ${where}, got none in ${wanted}; try --split all`,

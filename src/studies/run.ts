@@ -28,7 +28,7 @@ import {
 import { StoredResults } from './stored.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
 import { openData, prepareData, type StudyFacts } from './study-data.js'
-import { drawsFeatures, planSweeps, type SweepPlan } from './sweep-plan.js'
+import { drawsFeatures, hasSweeps, planSweeps, type SweepPlan } from './sweep-plan.js'
 import { curveKey, curveKnockouts, knockoutRows, partId, type Work } from './work.js'
 import { readWorkers, WorkerFile, workerState } from './worker-file.js'
 
@@ -168,7 +168,7 @@ class StudyRun {
     await this.#evaluateAll(models, data)
     if (stage === 'evaluate') return []
     const labels = models.map(modelLabel)
-    const waiting = shard ? await this.#otherShards(labels, data) : []
+    const waiting = shard && hasSweeps(this.study) ? await this.#otherShards(labels, data) : []
     if (waiting.length > 0) return waiting
     await this.#sweepAll(models, data)
     return []

@@ -31,7 +31,7 @@ interface StudyDataset {
 /** @throws InputError when a data set cannot be read, a filter leaves nothing, or two have one name */
 async function readAll(study: Study, options: DataOptions): Promise<StudyDataset[]> {
   const all: StudyDataset[] = []
-  for (const { source, name: given, columns, revision, relation, split, sample, seed } of study.data) {
+  for (const { source, name: given, columns, revision, ...filter } of study.data) {
     const { offline, onProgress, onNote, signal } = options
     const dataset = await readDataset(source, { columns, revision, offline, onProgress, onNote, signal })
     const name = given ?? dataset.name
@@ -40,9 +40,8 @@ async function readAll(study: Study, options: DataOptions): Promise<StudyDataset
         `data: data sets must differ in their names, got ${show(name)} twice; give one a name`,
       )
     }
-    const filter = { relation, split, sample, seed }
     const facts = selected(name, dataset, filter)
-    if (split === undefined && dataset.facts.some((fact) => fact.split === DEFAULT_SPLIT)) {
+    if (filter.split === undefined && dataset.facts.some((fact) => fact.split === DEFAULT_SPLIT)) {
       onNote?.(
         `data ${name}: only facts of the split ${DEFAULT_SPLIT} count unless "split" says otherwise, ${facts.length.toLocaleString('en')} after all filters of ${dataset.facts.length.toLocaleString('en')}`,
       )

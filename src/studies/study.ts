@@ -59,6 +59,7 @@ const data = z.strictObject({
     .optional()
     .describe('Names of the columns, where they are not those that factflow knows.'),
   revision: text.optional(),
+  ids: names.optional().describe('Only facts with these ids.'),
   ...filters,
 })
 

@@ -79,6 +79,11 @@ export function drawsFeatures({ figures }: Study): boolean {
   )
 }
 
+/** Whether a study asks for more than evaluations. */
+export function hasSweeps(study: Study): boolean {
+  return study.infoFlow !== undefined || study.heatmaps !== undefined || drawsFeatures(study)
+}
+
 /** Keys of the prompts of a model's sets, in the order of the data. */
 function membersOf(rows: readonly PromptSetRow[], label: string): ReadonlyMap<string, readonly string[]> {
   const sets = new Map<string, string[]>()
