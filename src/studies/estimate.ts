@@ -46,7 +46,7 @@ export const BYTES_PER_ROW = 12
  * Operations of a matrix product that take as long as a byte of what a row works with (`ActivationCosts.rowBytes`)
  * takes in norms, gates and states: fits 3M to 130M parameters of Mamba-1, Mamba-2 and GPT-2 within a fifth.
  */
-const FLOPS_PER_BYTE = 220
+export const FLOPS_PER_BYTE = 220
 /** Prompts that the cost is judged by. */
 const JUDGED = 12
 
