@@ -9,6 +9,7 @@ import { heatmapCommand } from './heatmap.js'
 import { importCommand } from './import.js'
 import { infoFlowCommand } from './info-flow.js'
 import { knockoutCommand } from './knockout.js'
+import { kubernetesCommand } from './kubernetes.js'
 import { modelsCommand } from './models.js'
 import { resultsCommand } from './results.js'
 import { statusCommand } from './status.js'
@@ -25,6 +26,7 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   heatmapCommand,
   studyCommand,
   statusCommand,
+  kubernetesCommand,
   resultsCommand,
   figureCommand,
   importCommand,

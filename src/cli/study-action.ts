@@ -57,7 +57,7 @@ export async function studyAction(name: string | undefined, options: StudyComman
 }
 
 /** The JSON of a study: of a preset, or of a file. @throws InputError when there is none, or it is not JSON */
-async function studyJson(name: string): Promise<unknown> {
+export async function studyJson(name: string): Promise<unknown> {
   const preset = studyPreset(name)
   if (preset !== undefined) return preset
   let text: string
