@@ -32,6 +32,7 @@ describe('help', () => {
       'info-flow',
       'heatmap',
       'study',
+      'status',
       'kubernetes',
       'results',
       'figure',
