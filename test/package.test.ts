@@ -50,8 +50,14 @@ test('npm packs what is needed to run, and nothing else', () => {
     ]),
   )
   expect(
-    paths.filter((path) => !/^(dist|models|data)\/|^[A-Z]+\.md$|^LICENSE$|^package\.json$/.test(path)),
+    paths.filter(
+      (path) =>
+        !/^(dist|models|data)\/|^docs\/[^/]+\.(md|json)$|^[A-Z]+\.md$|^LICENSE$|^package\.json$/.test(path),
+    ),
   ).toEqual([])
+  // Messages and the README name pages of docs/.
+  const named = readFileSync(join(root, 'README.md'), 'utf8').match(/docs\/[\w-]+\.md/g)
+  expect(paths).toEqual(expect.arrayContaining(named!))
   expect(
     paths.filter((path) => /test|fixture|\bbench|\.part$|\.tsx?$/.test(path) && !path.endsWith('.d.ts')),
   ).toEqual([])

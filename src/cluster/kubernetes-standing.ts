@@ -58,7 +58,7 @@ export function workerStanding(
 /** The report's Job in a line. */
 export function reportStanding(status: JobStatus): JobStanding {
   const end = ended(status)
-  const parts = [end ?? ((status.active ?? 0) > 0 ? 'waiting or running' : 'not started'), ...endOf(status)]
+  const parts = [end ?? ((status.active ?? 0) > 0 ? 'waiting or running' : 'not running'), ...endOf(status)]
   return { line: parts.join(', '), ended: end }
 }
 

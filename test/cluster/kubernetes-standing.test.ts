@@ -52,7 +52,7 @@ test('a queue may hold a Job back', () => {
 })
 
 test('the report', () => {
-  expect(reportStanding({})).toEqual({ line: 'not started', ended: undefined })
+  expect(reportStanding({})).toEqual({ line: 'not running', ended: undefined })
   expect(reportStanding({ active: 1 })).toEqual({ line: 'waiting or running', ended: undefined })
   expect(reportStanding({ conditions: [{ type: 'Complete', status: 'True' }] })).toEqual({
     line: 'complete',
