@@ -1,5 +1,5 @@
 /** The package as npm packs it, installed in an empty project: in Node, for TypeScript, in a bundler and its page. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -32,8 +32,12 @@ function write(name: string, text: string): void {
   writeFileSync(join(project, name), text)
 }
 
+/** What a command prints that must succeed. */
 function run(file: string, args: readonly string[]): string {
-  return execFileSync(file, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  const { status, stdout, stderr, error } = spawnSync(file, args, { cwd: project, encoding: 'utf8' })
+  if (error) throw error
+  expect(status, stdout + stderr).toBe(0)
+  return stdout
 }
 
 const factflow = (...args: string[]): string => run('npx', ['--no-install', 'factflow', ...args])
@@ -110,7 +114,7 @@ import { openWebModel } from 'factflow/web'
 const model = await loadModel('tiny-mamba1')
 const traced: Trace = await model.trace('Manila is the capital of', { subject: 'Manila' })
 export const p: number = traced.heatmap.knocked[0]![0]!.prob
-const web = await openWebModel({ embedded: 'tiny-gpt2' }, { assets: '/ort/' })
+const web = await openWebModel({ hub: 'owner/model' }, { assets: '/ort/' })
 export const same: typeof model = web
 const results: Results = await Results.open(['run'])
 export const rows: Promise<unknown[]> = results.rows('SELECT 1')
