@@ -1,11 +1,11 @@
 # factflow in a container: for Kubernetes (docs/cluster.md), or any machine that runs images.
 #
-#   docker build -t factflow .                  # computes on the CPU
+#   docker build -t factflow .                      # computes on the CPU
 #   docker build -t factflow:cuda --target cuda .   # and on NVIDIA cards: CUDA 13, linux/amd64
-#   docker run --rm --read-only --tmpfs /tmp -v "$PWD/runs:/runs" factflow study demo
+#   docker run --rm --read-only --tmpfs /tmp --user "$(id -u):$(id -g)" -v "$PWD/runs:/runs" factflow study demo
 #
-# Processes run as user 1000 and write to /runs (studies), /cache (models of the Hub) and /tmp alone, so the root file
-# system may be read-only.
+# Processes run as user 1000 unless told otherwise, and write to /runs (studies), /cache (models of the Hub) and /tmp
+# alone, so the root file system may be read-only.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
