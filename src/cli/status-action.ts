@@ -2,7 +2,14 @@
 import { visibleText } from '../figures/text.js'
 import { sleep } from '../sleep.js'
 import { chooseModels } from '../studies/run.js'
-import { type Count, missingText, type Standing, storedStudy, studyStanding } from '../studies/standing.js'
+import {
+  type Count,
+  missingText,
+  type Standing,
+  storedStudy,
+  studyStanding,
+  workerOf,
+} from '../studies/standing.js'
 import { modelLabel } from '../studies/study.js'
 import { duration } from './progress.js'
 import { tableLines } from './table.js'
@@ -51,7 +58,7 @@ export function standingLines(standing: Standing): string[] {
   if (shards.length > 0) {
     const rows = shards.map((shard) => {
       const name = `${shard.index}/${shard.count}`
-      const worker = workers.find((one) => one.shard === name)
+      const worker = workerOf(workers, name)
       return [name, shard.state, count(shard.evaluated), count(shard.swept), worker ? at(worker) : '']
     })
     lines.push('', ...tableLines([['SHARD', 'STATE', 'EVALUATED', 'SWEPT', ''], ...rows], new Set([0, 1, 4])))

@@ -25,6 +25,7 @@ import {
   EXIT_SOME_FAILED,
   environmentShard,
   MINUTE,
+  type StopSignals,
   sayComputed,
   stoppable,
 } from './compute-study.js'
@@ -104,9 +105,7 @@ async function runAndFinish(name: string, options: StudyCommandOptions): Promise
     const outcome =
       stage === 'report' ? undefined : await compute(study, { ...options, out, shard, stage }, signals)
     const finished =
-      stage === undefined || stage === 'report'
-        ? await report(study, out, options, signals.signal)
-        : undefined
+      stage === undefined || stage === 'report' ? await report(study, out, options, signals) : undefined
     const seconds = (performance.now() - begin) / 1000
     if (options.json) {
       const of = shard && { shard: shardName(shard) }
@@ -125,17 +124,19 @@ async function report(
   study: Study,
   out: string,
   { stage, wait }: StudyCommandOptions,
-  signal: AbortSignal,
+  signals: StopSignals,
 ): Promise<Finished> {
   if (stage === 'report') {
-    const missing = await whatIsMissing(study, out, wait * MINUTE, signal)
+    // While it waits it has nothing to finish.
+    const either = AbortSignal.any([signals.signal, signals.finish])
+    const missing = await whatIsMissing(study, out, wait * MINUTE, either)
     if (missing !== undefined) {
       note(`note: ${missing}; factflow status ${out} has it all`)
       process.exitCode = EXIT_GO_ON
     }
   }
   const finished = await withShare('figures', (onProgress) =>
-    finishStudy(study, out, { onProgress, onNote, signal }),
+    finishStudy(study, out, { onProgress, onNote, signal: signals.signal }),
   )
   for (const text of finished.wrong) note(`error: ${visibleText(text)}`)
   if (finished.wrong.length > 0) process.exitCode = EXIT_SOME_FAILED

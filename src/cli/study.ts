@@ -33,8 +33,8 @@ export function studyCommand(program: Command): void {
       `
 Whatever stops it (Ctrl-C, a crash, a power cut), the same command goes on where
 it was and gives the same numbers; after SIGTERM it first finishes the unit of
-work that it is in, and ends with 75. In the run folder: run.json, Parquet parts,
-figures/, report.html.
+work that it is in, and ends with 75. In the run folder: run.json, Parquet
+parts, figures/, report.html.
 
 Examples:
   factflow study demo

@@ -12,7 +12,7 @@ import { evaluationRow } from './evaluation-row.js'
 import { checkEvaluate, checkVersion, looksTheSame, modelRun, OtherInputs, sameModel } from './inputs.js'
 import { modelSizes } from './model-here.js'
 import { checkSets } from './prompt-sets.js'
-import type { Shard } from './shard.js'
+import { type Shard, shardName } from './shard.js'
 import {
   dataFacts,
   evaluationCosts,
@@ -131,7 +131,7 @@ class StudyRun {
     const models = chooseModels(study, this.options.models)
     checkVersion(folder)
     await checkEvaluate(study, folder)
-    const worker = await WorkerFile.begin(folder.dir, this.options.shard)
+    const worker = await WorkerFile.begin(folder.dir, this.options.shard, this.options.stage === 'evaluate')
     this.#worker = worker
     const { finish } = this.options
     const onFinish = (): void => {
@@ -165,7 +165,7 @@ class StudyRun {
   /** All stages that are asked for. @returns labels of models whose evaluation by others is missing */
   async #compute(models: readonly StudyModel[], data: StudyFacts): Promise<readonly string[]> {
     const { shard, stage = 'sweep' } = this.options
-    await this.#evaluateAll(models, data)
+    if (!(await this.#othersAtIt())) await this.#evaluateAll(models, data)
     if (stage === 'evaluate') return []
     const labels = models.map(modelLabel)
     const waiting = shard && hasSweeps(this.study) ? await this.#otherShards(labels, data) : []
@@ -312,6 +312,19 @@ class StudyRun {
       await sleep(Math.min(LOOK_EVERY, left), this.#signal)
       this.#worker?.set({ state: 'running' })
     }
+  }
+
+  /** Whether a worker that was started for it is evaluating this shard. */
+  async #othersAtIt(): Promise<boolean> {
+    const { shard, stage } = this.options
+    if (!shard || stage === 'evaluate') return false
+    const workers = await readWorkers(this.folder.dir)
+    return workers.some(
+      (worker) =>
+        worker.shard === shardName(shard) &&
+        worker.evaluateOnly === true &&
+        workerState(worker) === 'running',
+    )
   }
 
   /** Labels of models that other workers of this folder cannot compute. */

@@ -287,7 +287,7 @@ class View {
       const cut = this.#canSweep
         ? counted(new Share(shard, sweepCosts), sweeping, (label, work) => swept.get(label)!.has(work))
         : undefined
-      const worker = this.workers.find(({ shard: name }) => name === shardName(shard))
+      const worker = workerOf(this.workers, shardName(shard))
       // The sizes of a model that could not be computed may not be known: whose share it is, its worker has said.
       const broken = worker?.failed.some(({ model }) => !this.plan.works.has(model)) ?? false
       const missing = broken || !isWhole(asked) || (cut !== undefined && !isWhole(cut))
@@ -304,6 +304,13 @@ class View {
     )
     return last && workerShard(last)!.count
   }
+}
+
+/** The worker of a shard: the one that is at it, or else the one that was last. */
+export function workerOf(workers: readonly WorkerStanding[], shard: string): WorkerStanding | undefined {
+  const own = workers.filter((worker) => worker.shard === shard)
+  const active = own.find(({ now }) => now === 'running' || now === 'waiting')
+  return active ?? own.sort((a, b) => (a.updated < b.updated ? 1 : -1))[0]
 }
 
 /** How a shard of which something is missing does. */

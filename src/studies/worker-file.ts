@@ -36,6 +36,8 @@ const worker = z.object({
   job: z.string().optional(),
   shard: z.string().refine(isShard).optional(),
   state: z.enum(['running', 'waiting', 'done', 'stopped', 'failed']),
+  /** Whether it stops before knockouts. */
+  evaluateOnly: z.boolean().optional(),
   /** What is being computed. */
   stage: z.enum(['evaluate', 'sweep']).optional(),
   model: z.string().optional(),
@@ -87,13 +89,15 @@ export class WorkerFile {
   }
 
   /**
-   * Begin to say how it goes. A shard has one file, whoever computes it; files of processes of this machine that are
-   * no more are removed.
+   * Begin to say how it goes. A shard has one file, whoever computes it, and one for its evaluation alone; files of
+   * processes of this machine that are no more are removed.
+   * @param evaluateOnly whether it stops before knockouts
    */
-  static async begin(dir: string, shard: Shard | undefined): Promise<WorkerFile> {
+  static async begin(dir: string, shard: Shard | undefined, evaluateOnly = false): Promise<WorkerFile> {
     await removeDead(dir)
-    const id = shard ? `${shard.index}-of-${shard.count}` : unsharded()
+    const id = shard ? `${shard.index}-of-${shard.count}${evaluateOnly ? '-evaluate' : ''}` : unsharded()
     const file = new WorkerFile(join(dir, `${WORKER_PREFIX}${id}.json`), shard)
+    if (evaluateOnly) file.set({ evaluateOnly })
     await file.#write()
     file.#timer = setInterval(() => void file.#write(), EVERY)
     file.#timer.unref()

@@ -27,7 +27,8 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => factflow(args, { cwd: dir, env })
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  factflow(args, { cwd: dir, env })
 const status = async (name: string): Promise<Standing> =>
   JSON.parse(await succeed(['status', name, '--json'], { cwd: dir })) as Standing
 

@@ -105,6 +105,18 @@ describe('a study in shards', { timeout: TIMEOUT }, () => {
     expect(performance.now() - at).toBeGreaterThan(50)
   })
 
+  it('leaves the evaluation of its shard to the worker that was started for it', async () => {
+    const both = await Promise.all([
+      run('apart', { shard: { index: 1, count: 1 }, stage: 'evaluate' }),
+      // Begins when the other one has said that it is there.
+      new Promise((next) => setTimeout(next, 100)).then(() =>
+        run('apart', { shard: { index: 1, count: 1 }, wait: TIMEOUT }),
+      ),
+    ])
+    expect(both).toMatchObject([{ evaluated: 120 }, { evaluated: 0, waiting: [] }])
+    expect(await tables('apart')).toEqual(whole)
+  })
+
   it('finishes the unit that it is in when it is told to, and goes on', async () => {
     const finish = new AbortController()
     let calls = 0
