@@ -1,4 +1,5 @@
 /** Studies that several workers share: the same tables, whoever computed what. */
+import { existsSync } from 'node:fs'
 import { cp, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,14 +107,13 @@ describe('a study in shards', { timeout: TIMEOUT }, () => {
   })
 
   it('leaves the evaluation of its shard to the worker that was started for it', async () => {
-    const both = await Promise.all([
-      run('apart', { shard: { index: 1, count: 1 }, stage: 'evaluate' }),
-      // Begins when the other one has said that it is there.
-      new Promise((next) => setTimeout(next, 100)).then(() =>
-        run('apart', { shard: { index: 1, count: 1 }, wait: TIMEOUT }),
-      ),
-    ])
-    expect(both).toMatchObject([{ evaluated: 120 }, { evaluated: 0, waiting: [] }])
+    const only = { index: 1, count: 1 }
+    const evaluation = run('apart', { shard: only, stage: 'evaluate' })
+    while (!existsSync(join(dir, 'apart', 'worker-1-of-1-evaluate.json'))) {
+      await new Promise((next) => setTimeout(next, 5))
+    }
+    const sweep = await run('apart', { shard: only, wait: TIMEOUT })
+    expect([await evaluation, sweep]).toMatchObject([{ evaluated: 120 }, { evaluated: 0, waiting: [] }])
     expect(await tables('apart')).toEqual(whole)
   })
 
