@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { errorCode, InputError, show } from '../errors.js'
 import { systemReason, writeWhole } from '../results/whole-file.js'
-import { STAGES } from './slurm.js'
+import { STAGES } from '../studies/names.js'
 import { slurmSchema } from './slurm-settings.js'
 
 const FORMAT = 'factflow-slurm/1'

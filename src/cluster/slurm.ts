@@ -2,13 +2,10 @@
  * A study as jobs of Slurm: an array of workers that evaluate, an array of workers that put prompts under knockouts, and
  * a job that draws figures and writes the report. What is here is pure: settings to scripts and to sbatch's arguments.
  */
-import type { Study } from '../studies/study.js'
+import type { Stage } from '../studies/names.js'
 import { computeArguments } from './compute.js'
 import { shellLine, shellQuote } from './shell.js'
 import { type SlurmSettings, sbatchSettings, slurmDevice } from './slurm-settings.js'
-
-export const STAGES = ['evaluate', 'sweep', 'report'] as const
-export type Stage = (typeof STAGES)[number]
 
 /** What jobs are of. */
 export interface SlurmRun {
@@ -30,14 +27,6 @@ const REPORT_CPUS = 1
 /** The exit code of a worker that is to be run again. */
 const AGAIN = 75
 
-/** The stages of a study: without anything that is asked of knockouts or features there is no sweep. */
-export function stagesOf({ infoFlow, heatmaps, figures }: Study): readonly Stage[] {
-  const drawsFeatures = figures.some((figure) =>
-    typeof figure === 'string' ? figure.startsWith('decay') : figure.kind === 'decay',
-  )
-  return infoFlow || heatmaps || drawsFeatures ? STAGES : STAGES.filter((stage) => stage !== 'sweep')
-}
-
 /** The name of a stage's script. */
 export function scriptName(stage: Stage): string {
   return `${stage}.sh`
@@ -46,50 +35,59 @@ export function scriptName(stage: Stage): string {
 /** The batch script of a stage, the same for all tasks of its array. */
 export function stageScript(run: SlurmRun, stage: Stage): string {
   const { study, cwd, settings } = run
-  const array = stage !== 'report'
-  const what = array ? `, one task for each of ${settings.shards} shards` : ''
-  // Of an array the number alone would mean all of its tasks.
-  const job = array ? `\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}` : '$SLURM_JOB_ID'
-  return `#!/bin/bash
-# Study ${study}, stage ${stage}${what}. Written by factflow slurm, which submits it as
+  const tasks = stage === 'report' ? '' : `, a task for each of ${settings.shards} shards`
+  const parts = [
+    `#!/bin/bash
+# Study ${study}, stage ${stage}${tasks}. Written by factflow slurm; submitted in this folder as
 # sbatch ${shellLine(sbatchArguments(run, stage, { shards: allShards(settings) }))}
-cd ${shellQuote(cwd)} || exit 2
-${settings.setup.map((text) => `${text}\n`).join('')}
+cd ${shellQuote(cwd)} || exit 2`,
+    ...settings.setup,
+    `
 # A step has the processors of its job only when it is told so.
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
-# In a step: SIGTERM before the time limit goes to steps alone.
-srun --nodes=1 --ntasks=1 --export=ALL ${workerCommand(run, stage)}
+# As a step: what Slurm sends before the time limit goes to steps, not to this script.
+srun --nodes=1 --ntasks=1 --export=ALL \\
+  ${workerCommand(run, stage).join(' \\\n  ')}
 code=$?
-
-# ${AGAIN}: told to stop, or others are not so far yet; to be run again. Where Slurm itself ends the job (scancel, time
-# limit, preemption) this script has ended before it gets here; a job that is being ended is left alone all the same.
-if [ "$code" -eq ${AGAIN} ]; then
-  job="${job}"
-  if [ "\${SLURM_RESTART_COUNT:-0}" -ge ${settings.requeues} ]; then
-    echo "factflow: $job has been back in the queue \${SLURM_RESTART_COUNT:-0} times: not again; factflow slurm --resubmit goes on"
-  elif [ "$(squeue --noheader --jobs="$job" --format=%T)" = RUNNING ]; then
-    echo "factflow: $job goes back to the queue, and then on from where it was"
-    # Slurm ends the script on that.
-    scontrol requeue "$job" && sleep 60
-  fi
-fi
+${stage === 'report' ? '' : backToTheQueue(settings)}
 exit "$code"
-`
+`,
+  ]
+  return parts.join('\n')
 }
 
-/** The line of shell that runs a worker, or that writes the report. */
-function workerCommand({ file, out, factflow, settings }: SlurmRun, stage: Stage): string {
-  const study = shellLine(['study', file, '-o', out, '--stage', stage])
-  const command = settings.command ?? shellLine(factflow)
-  if (stage === 'report') return `${command} ${study}`
+/**
+ * What a task does when its worker was told to stop or waits for others: it goes on later. Where Slurm itself ends a task
+ * (scancel, the time limit, preemption without a time of grace) it ends the script, too, and puts it back into the queue
+ * where that is to be: to ask for it once more would bring cancelled tasks back.
+ */
+function backToTheQueue({ requeues }: SlurmSettings): string {
+  return `
+# ${AGAIN}: told to stop, or others are not so far yet. The task goes on later, unless Slurm is already ending it.
+# (The number of the job alone would mean all tasks of the array.)
+task=\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+if [ "$code" -eq ${AGAIN} ] && [ "$(squeue --noheader --jobs="$task" --format=%T)" = RUNNING ]; then
+  if [ "\${SLURM_RESTART_COUNT:-0}" -lt ${requeues} ]; then
+    echo "factflow: task $task goes back to the queue and will go on from where it is"
+    scontrol requeue "$task" && sleep 60
+  else
+    echo "factflow: task $task has been back in the queue ${requeues} times and stays out of it; factflow slurm --resubmit goes on"
+  fi
+fi`
+}
+
+/** The lines of shell that run a worker, or that write the report. */
+function workerCommand({ file, out, factflow, settings }: SlurmRun, stage: Stage): string[] {
+  const lines = [settings.command ?? shellLine(factflow), shellLine(['study', file, '-o', out])]
+  if (stage === 'report') return [...lines, '--stage report']
   const compute = computeArguments({ ...settings, device: slurmDevice(settings) })
   const words = [
-    `--shard "$SLURM_ARRAY_TASK_ID/${settings.shards}"`,
+    `--stage ${stage} --shard "$SLURM_ARRAY_TASK_ID/${settings.shards}"`,
     ...(stage === 'sweep' && settings.wait > 0 ? [`--wait ${settings.wait}`] : []),
     `--threads ${settings.threads ?? '"$SLURM_CPUS_PER_TASK"'}`,
     ...(compute.length > 0 ? [shellLine(compute)] : []),
   ]
-  return `${command} ${study} ${words.join(' ')}`
+  return [...lines, words.join(' ')]
 }
 
 /** Which tasks, and behind which jobs. */
