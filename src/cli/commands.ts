@@ -12,6 +12,7 @@ import { knockoutCommand } from './knockout.js'
 import { kubernetesCommand } from './kubernetes.js'
 import { modelsCommand } from './models.js'
 import { resultsCommand } from './results.js'
+import { slurmCommand } from './slurm.js'
 import { statusCommand } from './status.js'
 import { studyCommand } from './study.js'
 import { traceCommand } from './trace.js'
@@ -26,6 +27,7 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   heatmapCommand,
   studyCommand,
   statusCommand,
+  slurmCommand,
   kubernetesCommand,
   resultsCommand,
   figureCommand,

@@ -33,6 +33,7 @@ describe('help', () => {
       'heatmap',
       'study',
       'status',
+      'slurm',
       'kubernetes',
       'results',
       'figure',
