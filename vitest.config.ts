@@ -19,7 +19,12 @@ const PRODUCT = [
 ]
 
 /** Minutes, for what is worth them: run by `npm run test:slow` and by CI. */
-const SLOW = ['test/installed.test.ts', 'test/studies/kill.test.ts', 'test/runtime/webgpu.test.ts']
+const SLOW = [
+  'test/installed.test.ts',
+  'test/studies/kill.test.ts',
+  'test/runtime/webgpu.test.ts',
+  'test/cluster/slurm-run.test.ts',
+]
 
 /** Pages in a headless Chromium: `npm run test:browser`, and CI. */
 const BROWSER = ['test/browser/**/*.test.ts']

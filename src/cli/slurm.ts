@@ -51,7 +51,7 @@ export function slurmCommand(program: Command): void {
     .addOption(
       new Option(
         '--wait <minutes>',
-        'a sweep waits for other shards, before it goes back to the queue (default: 10)',
+        'a sweep waits for other shards, before it goes back to the queue (default: 1)',
       ).argParser(wholeNumber('--wait', 0)),
     )
     .addOption(

@@ -71,7 +71,7 @@ export const slurmSchema = z.strictObject({
     .int()
     .min(0)
     .max(1440)
-    .default(10)
+    .default(1)
     .describe('Minutes that a sweep waits for evaluations of other shards before it goes back to the queue.'),
   requeues: z
     .int()

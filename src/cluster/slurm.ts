@@ -26,6 +26,8 @@ export interface SlurmRun {
 const REPORT_CPUS = 1
 /** The exit code of a worker that is to be run again. */
 const AGAIN = 75
+/** As shells count it: 128 + SIGTERM, of a worker that was told to stop before it listened. */
+const TERMINATED = 143
 
 /** The name of a stage's script. */
 export function scriptName(stage: Stage): string {
@@ -63,10 +65,11 @@ exit "$code"
  */
 function backToTheQueue({ requeues }: SlurmSettings): string {
   return `
-# ${AGAIN}: told to stop, or others are not so far yet. The task goes on later, unless Slurm is already ending it.
+# ${AGAIN}: told to stop, or others are not so far yet (${TERMINATED}: told while it started). The task goes on later, unless Slurm is
+# already ending it.
 # (The number of the job alone would mean all tasks of the array.)
 task=\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
-if [ "$code" -eq ${AGAIN} ] && [ "$(squeue --noheader --jobs="$task" --format=%T)" = RUNNING ]; then
+if [[ "$code" =~ ^(${AGAIN}|${TERMINATED})$ && "$(squeue --noheader --jobs="$task" --format=%T)" = RUNNING ]]; then
   if [ "\${SLURM_RESTART_COUNT:-0}" -lt ${requeues} ]; then
     echo "factflow: task $task goes back to the queue and will go on from where it is"
     scontrol requeue "$task" && sleep 60
