@@ -5,7 +5,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { shellLine } from '../cluster/shell.js'
-import { type SlurmRun, sbatchArguments, scriptName, stageScript } from '../cluster/slurm.js'
+import { indexList, type SlurmRun, sbatchArguments, scriptName, stageScript } from '../cluster/slurm.js'
 import { cancel, queue } from '../cluster/slurm-client.js'
 import { readJobs, type SlurmJob, type SlurmJobs, slurmFolder } from '../cluster/slurm-jobs.js'
 import { parseSlurm, type SlurmInput, slurmSchema } from '../cluster/slurm-settings.js'
@@ -257,7 +257,7 @@ async function cancelJobs(target: Target, { json }: SlurmCommandOptions): Promis
   else if (ids.length === 0) print('no job of this run is in the queue')
   else {
     print(
-      `cancelled ${ids.sort().join(', ')}: ${plural(queued.length, 'task')}; what is done is kept in ${visibleText(target.shown)}`,
+      `cancelled ${ids.reverse().join(', ')}: ${plural(queued.length, 'task')}; what is done is kept in ${visibleText(target.shown)}`,
     )
   }
 }
@@ -283,16 +283,20 @@ function dryRun(run: SlurmRun, { wanted, replaced }: Plan, queued: readonly Queu
 }
 
 /** Say what was submitted. */
-function say(jobs: readonly SlurmJob[], { out, shown }: Target, { json }: SlurmCommandOptions): void {
+function say(
+  jobs: readonly SlurmJob[],
+  { out, shown }: Target,
+  { json, follow: follows }: SlurmCommandOptions,
+): void {
   if (json) {
     print(JSON.stringify({ out, jobs: jobs.map(({ id, stage, shards }) => ({ id, stage, shards })) }))
     return
   }
   if (jobs.length === 0) return
   for (const { id, stage, shards } of jobs) {
-    print(`${stage.padEnd(8)}  job ${id}${shards ? `, ${plural(shards.length, 'task')}` : ''}`)
+    const tasks = shards && `, ${shards.length === 1 ? 'task' : 'tasks'} ${indexList(shards)}`
+    print(`${stage.padEnd(8)}  job ${id}${tasks ?? ''}`)
   }
-  const folder = visibleText(shellLine([shown]))
-  note(`scripts and logs are in ${visibleText(shellLine([join(shown, 'slurm')]))}; follow the jobs with`)
-  note(`  factflow slurm ${folder} --follow`)
+  note(`scripts and logs are in ${visibleText(shellLine([join(shown, 'slurm')]))}`)
+  if (!follows) note(`to follow the jobs: factflow slurm ${visibleText(shellLine([shown]))} --follow`)
 }

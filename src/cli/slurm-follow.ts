@@ -75,7 +75,9 @@ async function untilTheEnd(run: Followed, milliseconds: number, signal: AbortSig
     try {
       const queued = await run.queued()
       if (queued.length === 0) return
-      block.show(followLines(await standingOf(run), queued))
+      const standing = await standingOf(run)
+      signal.throwIfAborted()
+      block.show(followLines(standing, queued))
       failures = 0
     } catch (error) {
       if (!(error instanceof InputError) || ++failures === PATIENCE) throw error
@@ -146,7 +148,7 @@ class Block {
     }
     // A terminal that does not know its size says 0. The last column stays free.
     const width = (process.stderr.columns || 80) - 1
-    const up = this.#lines > 0 ? `\x1b[${this.#lines}A\x1b[J` : ''
+    const up = this.#lines > 0 ? `\r\x1b[${this.#lines}A\x1b[J` : ''
     process.stderr.write(up + lines.map((line) => `${visibleText(line).slice(0, width)}\n`).join(''))
     this.#lines = lines.length
   }
