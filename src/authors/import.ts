@@ -57,7 +57,7 @@ export async function importAuthors(
   try {
     for await (const batch of readAuthors(folder, { ...options, onFailure: fail })) {
       // Nothing is made before there is something to put into it.
-      run ??= new RunImport(await RunFolder.at(out, VERSION))
+      run ??= new RunImport(await RunFolder.at(out, VERSION, { onNote: options.onNote }))
       await run.add(batch)
     }
     if (!run) {

@@ -8,6 +8,7 @@ import { drawFigures, resolved } from '../studies/figures.js'
 import { saveFigureFiles } from '../studies/finish.js'
 import type { FigurePreset } from '../studies/names.js'
 import { type Figure, figureSchema, issueError } from '../studies/study.js'
+import { onNote } from './options.js'
 import { note, print } from './terminal.js'
 
 export interface FigureCommandOptions {
@@ -41,6 +42,7 @@ export async function figureAction(runs: readonly string[], options: FigureComma
   const definition = options.preset ?? definitionOf(options)
   const results = await Results.open(runs)
   try {
+    for (const text of results.leftOut) onNote(text)
     const figures = await drawFigures(await resolved(definition, results), results, options.size)
     const names: string[] = []
     for (const figure of figures) {

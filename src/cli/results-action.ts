@@ -10,6 +10,7 @@ import type { TableName } from '../results/rows.js'
 import { readRunFile } from '../results/run-file.js'
 import { checkWritable, writeWhole } from '../results/whole-file.js'
 import { RUNS } from '../studies/names.js'
+import { onNote } from './options.js'
 import { tableLines } from './table.js'
 import { note, plural, print } from './terminal.js'
 
@@ -18,19 +19,27 @@ export interface ResultsOptions {
   readonly csv?: string
   readonly table?: TableName
   readonly json?: true
+  readonly verify?: true
 }
+
+/** Some inputs failed. */
+const EXIT_SOME_FAILED = 1
 
 export async function resultsAction(runs: readonly string[], options: ResultsOptions): Promise<void> {
   if (runs.length === 0) {
-    if (options.sql ?? options.table ?? options.csv) {
-      throw new InputError('runs: must be given with --sql, --table and --csv, got none; name a run folder')
+    if (options.sql ?? options.table ?? options.csv ?? options.verify) {
+      throw new InputError(
+        'runs: must be given with --sql, --table, --csv and --verify, got none; name a run folder',
+      )
     }
     await listRuns(options)
     return
   }
   if (options.csv !== undefined) await checkWritable(options.csv)
-  const results = await Results.open(runs)
+  const results = await Results.open(runs, { verify: options.verify })
   try {
+    for (const text of results.leftOut) onNote(text)
+    if (options.verify && results.leftOut.length > 0) process.exitCode = EXIT_SOME_FAILED
     await answer(results, options)
   } finally {
     results.close()

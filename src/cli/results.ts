@@ -12,6 +12,10 @@ export function resultsCommand(program: Command): void {
     .option('--sql <query>', 'ask in SQL (DuckDB); `-` reads the query from standard input')
     .addOption(choice('--table <name>', 'print or export a table', [...TABLE_NAMES, 'models', 'datasets']))
     .option('--csv <file>', 'write the table, or the rows of the query, as CSV')
+    .option(
+      '--verify',
+      'compare all bytes of all parts with their checksums; exit code 1 when one is damaged',
+    )
     .option('--json', 'print as JSON: one object, or with --sql or --table one array of rows')
     .addHelpText(
       'after',

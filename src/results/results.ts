@@ -3,14 +3,16 @@
  * `features`, `prompt_sets`, `unusable` (see rows.ts; each with a column `run`, the folder's name), and `models` and
  * `datasets` of run.json.
  */
-import { basename, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import type { DuckDBValue } from '@duckdb/node-api'
 import { InputError, show } from '../errors.js'
 import { defaultWindow } from '../knockout/knockout.js'
+import { VERSION } from '../version.js'
 import { Database, literal, type Row } from './database.js'
+import { examinePart, examineParts, judge, namedParts } from './part-check.js'
 import { TABLE_NAMES, type TableName } from './rows.js'
-import { readRunFile } from './run-file.js'
-import { partFiles, partsSql } from './run-folder.js'
+import { findRun } from './run-file.js'
+import { partsSql, remade } from './run-folder.js'
 import { RUN_FILE, type RunFile } from './run-schema.js'
 
 /** What makes rows of `knockouts` one curve of one prompt, or one heatmap: they are computed and stored together. */
@@ -23,6 +25,13 @@ export interface Run {
   readonly file: RunFile
   /** Paths of the parts of each table. */
   readonly parts: ReadonlyMap<TableName, readonly string[]>
+  /** What of the folder is torn or of another run: one sentence each that names the file. */
+  readonly leftOut: readonly string[]
+}
+
+export interface ResultsOptions {
+  /** Compare all bytes of all parts with their checksums; without, only the end of each is looked at. */
+  readonly verify?: boolean
 }
 
 export class Results {
@@ -32,28 +41,43 @@ export class Results {
   ) {}
 
   /**
-   * Open run folders. Nothing is copied: queries read the Parquet files.
-   * @throws InputError when a folder holds no run, two have the same name, or a part is damaged
+   * Open run folders. Nothing is copied: queries read the Parquet files. Files that are torn or of another run are left
+   * out, see `leftOut`.
+   * @throws InputError when a folder holds no run, or two have the same name
    */
-  static async open(dirs: readonly string[]): Promise<Results> {
-    const runs = await Promise.all(dirs.map(openRun))
+  static async open(dirs: readonly string[], { verify = false }: ResultsOptions = {}): Promise<Results> {
+    // One thread: sums come out the same every time, and a study's queries take a tenth of a second.
+    const database = await Database.open({ threads: 1 })
+    try {
+      // What fails is looked for in all bytes; a part that was there and is gone has been set aside by a study.
+      return await Results.#over(dirs, database, verify).catch(async (error: unknown) => {
+        if (!isOfFiles(error)) throw error
+        return Results.#over(dirs, database, true)
+      })
+    } catch (error) {
+      database.close()
+      throw await damaged(error, [])
+    }
+  }
+
+  static async #over(dirs: readonly string[], database: Database, verify: boolean): Promise<Results> {
+    const runs = await Promise.all(dirs.map((dir) => openRun(dir, verify ? database : undefined)))
     const twice = runs.find(({ name }, i) => runs.findIndex((run) => run.name === name) < i)
     if (twice) {
       throw new InputError(
         `runs: must differ in their folders' names, got ${show(twice.name)} twice; rename one`,
       )
     }
-    // One thread: sums come out the same every time, and a study's queries take a tenth of a second.
-    const results = new Results(runs, await Database.open({ threads: 1 }))
-    try {
-      for (const table of TABLE_NAMES) await results.#view(table)
-      await results.#dropDoubles()
-      await results.#describe()
-    } catch (error) {
-      results.close()
-      throw damaged(error, runs)
-    }
+    const results = new Results(runs, database)
+    for (const table of TABLE_NAMES) await results.#view(table)
+    await results.#dropDoubles()
+    await results.#describe()
     return results
+  }
+
+  /** What is left out, one sentence each. */
+  get leftOut(): readonly string[] {
+    return this.runs.flatMap((run) => run.leftOut)
   }
 
   async #view(table: TableName): Promise<void> {
@@ -66,8 +90,8 @@ export class Results {
     const doubles = table === 'knockouts' || table === 'evaluations'
     await this.database.run(
       doubles
-        ? `CREATE VIEW all_${table} AS ${all}`
-        : `CREATE VIEW ${table} AS SELECT DISTINCT * EXCLUDE (filename) FROM (${all})`,
+        ? `CREATE OR REPLACE VIEW all_${table} AS ${all}`
+        : `CREATE OR REPLACE VIEW ${table} AS SELECT DISTINCT * EXCLUDE (filename) FROM (${all})`,
     )
   }
 
@@ -75,32 +99,32 @@ export class Results {
   async #dropDoubles(): Promise<void> {
     const database = this.database
     await database.run(`
-      CREATE TABLE stored AS SELECT filename, ${CURVE}, count(*) AS n FROM all_knockouts GROUP BY ALL;
-      CREATE TABLE doubled AS SELECT ${CURVE}, min(filename) AS first FROM stored GROUP BY ALL HAVING count(*) > 1;
-      CREATE TABLE curves AS SELECT ${CURVE}, arg_min(n, filename) AS n FROM stored GROUP BY ALL;
+      CREATE OR REPLACE TABLE stored AS SELECT filename, ${CURVE}, count(*) AS n FROM all_knockouts GROUP BY ALL;
+      CREATE OR REPLACE TABLE doubled AS SELECT ${CURVE}, min(filename) AS first FROM stored GROUP BY ALL HAVING count(*) > 1;
+      CREATE OR REPLACE TABLE curves AS SELECT ${CURVE}, arg_min(n, filename) AS n FROM stored GROUP BY ALL;
       DROP TABLE stored`)
     const [{ doubles } = { doubles: 0 }] = await database.rows<{ doubles: number }>(
       'SELECT count(*) AS doubles FROM doubled',
     )
     await database.run(
       doubles === 0
-        ? 'CREATE VIEW knockouts AS SELECT * EXCLUDE (filename) FROM all_knockouts'
-        : `CREATE VIEW knockouts AS SELECT all_knockouts.* EXCLUDE (filename) FROM all_knockouts
+        ? 'CREATE OR REPLACE VIEW knockouts AS SELECT * EXCLUDE (filename) FROM all_knockouts'
+        : `CREATE OR REPLACE VIEW knockouts AS SELECT all_knockouts.* EXCLUDE (filename) FROM all_knockouts
              LEFT JOIN doubled USING (${CURVE}) WHERE first IS NULL OR first = filename`,
     )
     await database.run(`
-      CREATE TABLE evaluated AS SELECT run, model, dataset, prompt_id, min(filename) AS filename
+      CREATE OR REPLACE TABLE evaluated AS SELECT run, model, dataset, prompt_id, min(filename) AS filename
         FROM all_evaluations GROUP BY ALL;
-      CREATE VIEW evaluations AS SELECT all_evaluations.* EXCLUDE (filename) FROM all_evaluations
+      CREATE OR REPLACE VIEW evaluations AS SELECT all_evaluations.* EXCLUDE (filename) FROM all_evaluations
         SEMI JOIN evaluated USING (run, model, dataset, prompt_id, filename)`)
   }
 
   /** The tables of run.json. */
   async #describe(): Promise<void> {
     await this.database.run(`
-      CREATE TABLE models (run VARCHAR, model VARCHAR, opened_from VARCHAR, family VARCHAR, model_type VARCHAR,
+      CREATE OR REPLACE TABLE models (run VARCHAR, model VARCHAR, opened_from VARCHAR, family VARCHAR, model_type VARCHAR,
         layers INTEGER, default_window INTEGER, width INTEGER, parameters BIGINT, origin VARCHAR);
-      CREATE TABLE datasets (run VARCHAR, dataset VARCHAR, opened_from VARCHAR, facts INTEGER, unusable INTEGER)`)
+      CREATE OR REPLACE TABLE datasets (run VARCHAR, dataset VARCHAR, opened_from VARCHAR, facts INTEGER, unusable INTEGER)`)
     for (const { name: run, file } of this.runs) {
       for (const [model, m] of Object.entries(file.models)) {
         await this.#insert('models', [
@@ -114,7 +138,7 @@ export class Results {
     }
     // The window that words and tables are about: the default one, or the widest where that was not asked for.
     await this.database.run(`
-      CREATE VIEW main_windows AS SELECT run, model,
+      CREATE OR REPLACE VIEW main_windows AS SELECT run, model,
         coalesce(max("window") FILTER ("window" = default_window),
           max("window") FILTER (source <> 'token'), max("window")) AS main_window
       FROM curves JOIN models USING (run, model) GROUP BY ALL`)
@@ -134,13 +158,20 @@ export class Results {
     try {
       return await this.database.rows<T>(sql, parameters)
     } catch (error) {
-      throw damaged(error, this.runs)
+      throw await damaged(error, this.runs)
     }
   }
 
-  /** Run a statement: COPY ... TO a file. */
+  /**
+   * Run a statement: COPY ... TO a file.
+   * @throws InputError when a part is damaged
+   */
   async run(sql: string): Promise<void> {
-    await this.database.run(sql)
+    try {
+      await this.database.run(sql)
+    } catch (error) {
+      throw await damaged(error, this.runs)
+    }
   }
 
   close(): void {
@@ -148,23 +179,64 @@ export class Results {
   }
 }
 
-async function openRun(path: string): Promise<Run> {
+/** @param database with one all bytes of the parts are looked at */
+async function openRun(path: string, database: Database | undefined): Promise<Run> {
   const dir = resolve(path)
-  const file = await readRunFile(dir)
-  if (file) {
-    const parts = new Map<TableName, readonly string[]>()
-    for (const table of TABLE_NAMES) parts.set(table, await partFiles(dir, table))
-    return { name: basename(dir), dir, file, parts }
+  const examined = await examineParts(dir, database)
+  // Read last: whoever adds a part has written what it is of before.
+  const { base, models, datasets, torn } = await findRun(dir)
+  if (!base && torn.every(({ name }) => name !== RUN_FILE)) {
+    throw new InputError(`${path}: must be a run folder with ${RUN_FILE}, got none; check the path`)
   }
-  throw new InputError(`${path}: must be a run folder with ${RUN_FILE}, got none; check the path`)
+  const file = { ...(base ?? remade(dir, examined, VERSION)), models, datasets }
+  const parts = new Map<TableName, string[]>(TABLE_NAMES.map((table) => [table, []]))
+  const leftOut = torn.map(({ name, wrong }) => aside(join(dir, name), wrong))
+  for (const part of examined) {
+    const wrong = part.wrong ?? judge(part.footer!, file)?.wrong
+    if (wrong === undefined) parts.get(part.table)!.push(part.path)
+    else leftOut.push(aside(part.path, wrong))
+  }
+  return { name: basename(dir), dir, file, parts, leftOut }
 }
 
-/** DuckDB's error, as one of input where it names a part of the runs. */
-function damaged(error: unknown, runs: readonly Run[]): unknown {
+function aside(file: string, wrong: string): string {
+  return `${file} is left out: ${wrong}; ${CURE}`
+}
+
+const CURE = 'run the study again, it sets the file aside and computes anew what is missing'
+
+/** Whether an error of DuckDB is about the files that it reads, and not about a query. */
+function isOfFiles(error: unknown): boolean {
+  const [kind = ''] = /^[A-Za-z ]*Error/.exec(error instanceof Error ? error.message : '') ?? []
+  return ['IO Error', 'Invalid Error', 'Invalid Input Error', 'Serialization Error'].includes(kind)
+}
+
+/** DuckDB's error, as one of input where the memory is too small or a part of the runs is damaged: it often names none. */
+async function damaged(error: unknown, runs: readonly Run[]): Promise<unknown> {
   const [text] = (error instanceof Error ? error.message : '').split('\n')
-  const file = runs.flatMap(({ parts }) => [...parts.values()].flat()).find((part) => text!.includes(part))
-  if (file === undefined) return error
-  return new InputError(
-    `${file}: must be a whole Parquet file, got ${text}; delete it and run the study again, only its part is computed anew`,
-  )
+  if (text!.startsWith('Out of Memory Error')) {
+    return new InputError(
+      `results: must fit in the memory, got ${text}; ask for less, or on a larger machine`,
+    )
+  }
+  if (!isOfFiles(error)) return error
+  const database = await Database.open({ threads: 1 })
+  try {
+    for (const { dir, parts } of runs) {
+      const read = new Set([...parts.values()].flat())
+      for (const part of (await namedParts(dir)).filter(({ path }) => read.delete(path))) {
+        const wrong = (await examinePart(part, database))?.wrong
+        if (wrong !== undefined) return new InputError(`${part.path}: ${wrong}; ${CURE}`)
+      }
+      const [gone] = read
+      if (gone !== undefined) {
+        return new InputError(
+          `${gone}: must stay while it is read, got no such file any more; ask again, a study may have set it aside`,
+        )
+      }
+    }
+  } finally {
+    database.close()
+  }
+  return error
 }

@@ -69,6 +69,16 @@ export interface RunFile extends z.infer<typeof runBase> {
   readonly datasets: Record<string, RunDataset>
 }
 
+/** What tells results of a model or of data from others of its name: weights, arithmetic, facts; null where unknown. */
+export function identityOf(one: {
+  readonly fingerprint?: string
+  readonly arithmetic?: string
+}): string | null {
+  const { fingerprint, arithmetic } = one
+  if (fingerprint === undefined) return null
+  return arithmetic === undefined ? fingerprint : `${fingerprint} ${arithmetic}`
+}
+
 /** Whether a file of a run folder is one of those that say what is in it. */
 export function isRunFile(file: string): boolean {
   return (

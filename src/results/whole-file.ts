@@ -1,22 +1,12 @@
 /** Files that appear whole or not at all. */
-import { access, constants, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
+import { access, constants, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import process from 'node:process'
 import { errorCode, InputError, show } from '../errors.js'
-
-/** What temporary names end in. */
-export const TEMPORARY = '.tmp'
-let count = 0
-
-/** A name for a file that is not whole yet: nobody else's, whatever the machine, process or task. */
-export function temporaryName(name: string): string {
-  return `.${name}.${hostname()}.${process.pid}.${count++}${TEMPORARY}`
-}
+import { temporaryName } from './leftovers.js'
 
 /**
- * Write a file under a temporary name beside it, then rename it: readers never see half of it. A symbolic link stays,
- * and what it points to is replaced.
+ * Write a file under a temporary name beside it, then rename it: readers never see half of it, and neither does who
+ * looks after a power cut. A symbolic link stays, and what it points to is replaced.
  * @param data what is in it, or what writes it to the path that it is given
  * @throws InputError when the path is something else than a file, or cannot be written to
  */
@@ -29,10 +19,44 @@ export async function writeWhole(
   try {
     if (typeof data === 'function') await data(temporary)
     else await writeFile(temporary, data)
-    await rename(temporary, file)
+    await putInPlace(temporary, file)
   } catch (error) {
     await rm(temporary, { force: true })
     throw unwritable(path, error)
+  }
+}
+
+/** Give a file that is whole its name: on disk before it has it, and with it before we go on. */
+export async function putInPlace(temporary: string, file: string): Promise<void> {
+  await syncFile(temporary)
+  await rename(temporary, file)
+  await syncFolder(dirname(file))
+}
+
+/** Wait until what a file holds is on disk. Network disks say only now, or when it is closed, that there is no room. */
+export async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r+')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** What file systems and systems answer that cannot sync a folder: theirs is as good as it gets. */
+const CANNOT_SYNC = ['EINVAL', 'EPERM', 'EACCES', 'EISDIR', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+
+/** Wait until the names in a folder are on disk, where its file system can. */
+export async function syncFolder(dir: string): Promise<void> {
+  try {
+    const handle = await open(dir, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (!CANNOT_SYNC.includes(errorCode(error))) throw error
   }
 }
 
@@ -70,9 +94,16 @@ async function target(path: string): Promise<string> {
 }
 
 function unwritable(path: string, error: unknown): InputError {
+  const cure = isFull(error) ? 'make room, or choose another place' : 'choose another place'
   return new InputError(
-    `${path}: must be a file that can be written in ${show(dirname(resolve(path)), 200)}, got ${systemReason(error)}; choose another place`,
+    `${path}: must be a file that can be written in ${show(dirname(resolve(path)), 200)}, got ${systemReason(error)}; ${cure}`,
+    { cause: error },
   )
+}
+
+/** Whether an error says that the disk, or the part of it that is ours, is full. */
+export function isFull(error: unknown): boolean {
+  return /ENOSPC|EDQUOT|EFBIG|no space left|quota exceeded|file too large/i.test(String(error))
 }
 
 /** What the operating system says is wrong, without the call and the path: `ENOENT: no such file or directory`. */

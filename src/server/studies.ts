@@ -93,7 +93,7 @@ export class Studies {
     if (!run) {
       throw new InputError(`study: must be one that factflow ui serves, got ${show(name)}; choose another`)
     }
-    const study = this.#open.get(run.dir) ?? new OpenStudy(run.dir)
+    const study = this.#open.get(run.dir) ?? new OpenStudy(run.dir, this.onNote)
     this.#open.set(run.dir, study)
     return study.ask(signal, (results) => ask(results, name))
   }
@@ -146,7 +146,10 @@ class OpenStudy {
   #files = ''
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(private readonly dir: string) {}
+  constructor(
+    private readonly dir: string,
+    private readonly onNote: (text: string) => void,
+  ) {}
 
   ask<T>(signal: AbortSignal | undefined, question: (results: Results) => Promise<T>): Promise<T> {
     const answer = this.#last.then(async () => {
@@ -174,6 +177,7 @@ class OpenStudy {
     this.#results?.close()
     this.#results = undefined
     this.#results = await Results.open([this.dir])
+    for (const text of this.#results.leftOut) this.onNote(text)
     this.#files = files
     return this.#results
   }

@@ -39,6 +39,7 @@ export interface Finished {
 export async function finishStudy(study: Study, dir: string, options: FinishOptions = {}): Promise<Finished> {
   const results = await Results.open([dir])
   try {
+    for (const text of results.leftOut) options.onNote?.(text)
     const drawn: DrawnFigure[] = []
     const wrong: string[] = []
     for (const figure of study.figures) {

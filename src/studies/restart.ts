@@ -5,9 +5,10 @@ import { makeFolder } from '../checkpoints/make-folder.js'
 import { errorCode, InputError } from '../errors.js'
 import { PART_PREFIX } from '../results/rows.js'
 import { isRunFile, RUN_FILE } from '../results/run-schema.js'
+import { SET_ASIDE } from '../results/set-aside.js'
 
-/** What is made of the results. */
-const MADE = ['figures', 'tables', 'report.html']
+/** What is made of the results, and what was unfit to be some. */
+const MADE = ['figures', 'tables', 'report.html', SET_ASIDE]
 
 /**
  * Move all that is of a run into a folder of their own inside it, `before-TIME`.

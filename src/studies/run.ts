@@ -1,10 +1,10 @@
 /** Run a study: what is missing of it, and only that, whatever stopped it before. */
 import type { DownloadListener } from '../checkpoints/hub-target.js'
-import { InputError, show } from '../errors.js'
+import { InputError, outOfMemory, show } from '../errors.js'
 import { evaluate } from '../experiments/evaluate.js'
 import { loadModel } from '../load.js'
 import type { Model, Progress } from '../model.js'
-import { RunFolder } from '../results/run-folder.js'
+import { RunFolder, RunFolderError } from '../results/run-folder.js'
 import type { DeviceOptions } from '../runtime/open-runtime.js'
 import { sleep } from '../sleep.js'
 import { VERSION } from '../version.js'
@@ -77,7 +77,8 @@ export interface StudyOutcome {
  *   reason of `signal` or `finish` when aborted
  */
 export async function runStudy(study: Study, options: StudyOptions): Promise<StudyOutcome> {
-  const folder = await RunFolder.at(options.out, VERSION)
+  const labels = study.models.map(modelLabel)
+  const folder = await RunFolder.at(options.out, VERSION, { labels, onNote: options.onNote })
   try {
     const run = new StudyRun(study, folder, options)
     return await run.toTheEnd()
@@ -143,6 +144,7 @@ class StudyRun {
     try {
       this.#signal.throwIfAborted()
       const data = await openData(study, folder, { ...this.options, signal: this.#signal })
+      await folder.saveInputs()
       if (JSON.stringify(folder.file.study) !== JSON.stringify(study)) {
         folder.file.study = study
         await folder.save()
@@ -180,9 +182,12 @@ class StudyRun {
     if (this.#failed.has(label)) return
     try {
       await work()
-    } catch (error) {
+    } catch (thrown) {
       this.#signal.throwIfAborted()
-      if (!(error instanceof InputError) || error instanceof OtherInputs) throw error
+      const error = outOfMemory(thrown) ?? thrown
+      if (!(error instanceof InputError)) throw error
+      // What the others compute could not be stored either.
+      if (error instanceof OtherInputs || error instanceof RunFolderError) throw error
       this.#failed.set(label, error.message)
       this.#worker?.set({ failed: [...this.#failed].map(([model, message]) => ({ model, message })) })
       this.options.onNote?.(`${label} cannot be computed: ${error.message}`)
@@ -241,6 +246,11 @@ class StudyRun {
   /** Ask the models for what they say of all facts, as far as they have not been asked and it is this shard's. */
   async #evaluateAll(models: readonly StudyModel[], data: StudyFacts): Promise<void> {
     const { shard } = this.options
+    // Parts of a model whose file was lost count again when it is known which model it is.
+    for (const entry of models) {
+      if (this.folder.waitsFor(modelLabel(entry)))
+        await this.#apart(entry, async () => void (await this.#model(entry)))
+    }
     const facts = dataFacts(data.facts)
     const prices = new Map<string, Awaited<ReturnType<typeof modelSizes>>>()
     for (const entry of models) prices.set(modelLabel(entry), shard && (await modelSizes(entry)))

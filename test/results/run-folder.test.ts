@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { hostname, tmpdir } from 'node:os'
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { InputError } from '../../src/errors.js'
 import { Database, literal } from '../../src/results/database.js'
+import { temporaryName } from '../../src/results/leftovers.js'
 import { Results } from '../../src/results/results.js'
 import type { EvaluationRow, KnockoutRow } from '../../src/results/rows.js'
-import { RunFolder } from '../../src/results/run-folder.js'
+import { RunFolder, RunFolderError } from '../../src/results/run-folder.js'
 
 let dir: string
 beforeEach(async () => {
@@ -176,55 +176,48 @@ describe('a run folder', () => {
     ])
   })
 
-  it('keeps parts of running processes and removes those of ended ones', async () => {
+  it('removes what processes left that have ended, and what is old; keeps the rest', async () => {
     ;(await RunFolder.at(dir, '1.0.0')).close()
     const child = spawn(process.execPath, ['-e', ''])
     await new Promise((done) => child.on('exit', done))
-    const leftover = `.part-a.parquet.${hostname()}.${child.pid}.0.tmp`
-    const own = `.part-b.parquet.${hostname()}.${process.pid}.0.tmp`
-    const elsewhere = `.part-c.parquet.another-machine.${child.pid}.0.tmp`
-    for (const file of [leftover, own, elsewhere]) await writeFile(join(dir, file), 'PAR1')
+    const leftover = temporaryName('part-a.parquet', child.pid)
+    const own = temporaryName('part-b.parquet')
+    // Another machine of the same name, as containers are: its processes are not ours.
+    const elsewhere = temporaryName('part-c.parquet', child.pid).replace(/[0-9a-f]{8}(?=\.\d+\.)/, '01234567')
+    const old = temporaryName('part-d.parquet').replace(/[0-9a-f]{8}(?=\.\d+\.)/, '01234567')
+    // Of a container's first process before us.
+    const before = temporaryName('part-e.parquet')
+    for (const file of [leftover, own, elsewhere, old, before]) await writeFile(join(dir, file), 'PAR1')
+    const ourBegin = Date.now() / 1000 - process.uptime()
+    await utimes(join(dir, before), ourBegin - 10, ourBegin - 10)
+    const yesterday = Date.now() / 1000 - 86_400
+    await utimes(join(dir, old), yesterday, yesterday)
     ;(await RunFolder.at(dir, '1.0.0')).close()
     const left = await readdir(dir)
     expect(left).not.toContain(leftover)
+    expect(left).not.toContain(old)
+    expect(left).not.toContain(before)
     expect(left).toEqual(expect.arrayContaining([own, elsewhere]))
     expect(await stored('SELECT * FROM knockouts')).toEqual([])
   })
 
-  it.each([
-    ['cut', async (file: string) => truncate(file, 40)],
-    ['empty', async (file: string) => truncate(file, 0)],
-    ['without its end', async (file: string) => appendFile(file, 'xxxxxxxx')],
-  ])('names a part that is %s, and what to do', async (_, damage) => {
-    const folder = await RunFolder.at(dir, '1.0.0')
-    await folder.write('knockouts', 'a', [row()])
-    folder.close()
-    const file = join(dir, 'part-a.parquet')
-    await damage(file)
-    const error = await stored('SELECT * FROM knockouts').catch((e: unknown) => e)
-    expect(error).toBeInstanceOf(InputError)
-    expect((error as Error).message).toContain(file)
-    expect((error as Error).message).toMatch(/delete it and run the study again/)
-  })
-
-  it('refuses a run.json that is none, and parts without one', async () => {
+  it('refuses a run.json of another form, and parts that nothing is known of', async () => {
     await writeFile(join(dir, 'run.json'), '{"format": "other"}')
     await expect(RunFolder.at(dir, '1.0.0')).rejects.toThrow(/must be a run of factflow/)
-    await writeFile(join(dir, 'run.json'), '{"format": ')
-    await expect(RunFolder.at(dir, '1.0.0')).rejects.toThrow(/must be JSON/)
     await rm(join(dir, 'run.json'))
     await writeFile(join(dir, 'part-a.parquet'), '')
     await expect(RunFolder.at(dir, '1.0.0')).rejects.toThrow(/got parts without one/)
     await expect(stored('SELECT 1', join(dir, 'nowhere'))).rejects.toThrow(/must be a run folder/)
   })
 
-  it('says when a part cannot be written, and leaves nothing behind', async () => {
+  it('says when it has been removed, and leaves nothing behind', async () => {
     const folder = await RunFolder.at(dir, '1.0.0')
     await rm(dir, { recursive: true })
-    await expect(folder.write('knockouts', 'a', [row()])).rejects.toThrow(
-      /must be a file that can be written/,
-    )
+    const error = await folder.write('knockouts', 'a', [row()]).catch((e: unknown) => e)
+    expect(error).toBeInstanceOf(RunFolderError)
+    expect((error as Error).message).toMatch(/must stay while results are added to it.*; put it back, or run/)
     folder.close()
+    await expect(stored('SELECT 1')).rejects.toThrow(/must be a run folder/)
   })
 
   it('is plain Parquet for others', async () => {

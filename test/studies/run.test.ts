@@ -249,12 +249,36 @@ describe('a study', { timeout: TIMEOUT }, () => {
     const json = JSON.parse(await readFile(file, 'utf8')) as object
     await writeFile(file, JSON.stringify({ ...json, factflow: '0.0.1' }))
     await expect(run()).rejects.toThrow(/got results of 0\.0\.1/)
+    await writeFile(file, JSON.stringify(json))
     expect(await tables()).toEqual(stored)
 
     const old = await setAside(out)
     await run()
     expect(await tables()).toEqual(stored)
     expect(await tables(old)).toEqual(stored)
+  })
+
+  it('loses nothing but a part that is torn, and nothing with the file of a model or of the run', async () => {
+    await run()
+    const stored = await tables()
+    const named = async (prefix: string): Promise<string> =>
+      (await readdir(out)).find((file) => file.startsWith(prefix))!
+    for (const name of ['run.json', await named('model-'), await named('data-')]) {
+      const notes: string[] = []
+      await writeFile(join(out, name), '{"')
+      const again = await run({}, { onNote: (text) => notes.push(text) })
+      expect(again).toMatchObject({ evaluated: 0, knockouts: 0, failed: [] })
+      expect(notes.join('\n')).toContain(`${join(out, name)}: must be JSON, got "{\\""; set aside as ${out}`)
+      expect(await tables()).toEqual(stored)
+    }
+    const part = await named('part-')
+    const bytes = await readFile(join(out, part))
+    bytes[500]! ^= 1
+    await writeFile(join(out, part), bytes)
+    const { evaluated, knockouts } = await run()
+    expect(evaluated).toBe(0)
+    expect(knockouts).toBeGreaterThan(0)
+    expect(await tables()).toEqual(stored)
   })
 
   it('notices a changed weight, also where nothing else has changed', async () => {
