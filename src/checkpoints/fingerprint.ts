@@ -1,8 +1,8 @@
 /** What tells one model from another that has the same name: a hash over all that its answers depend on. */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { realpath, stat } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { InputError } from '../errors.js'
+import { blobName, sha256Of } from './blob-hash.js'
 import type { Checkpoint } from './checkpoint.js'
 import { unreadable } from './node-file.js'
 
@@ -31,8 +31,9 @@ export interface FingerprintOptions {
 
 /**
  * The fingerprint of a checkpoint: the same wherever its files lie, another one when a weight changes. Weight files are
- * read whole once; in the Hub's cache their hash is their name.
- * @throws InputError when a file cannot be read; the signal's reason when aborted
+ * read whole once.
+ * @throws InputError when a file cannot be read, or is in the Hub's cache and not what it is named after; the signal's
+ *   reason when aborted
  */
 export async function fingerprint(
   checkpoint: Checkpoint,
@@ -46,15 +47,19 @@ export async function fingerprint(
       const { size, mtimeMs: modified } = await stat(file)
       const same = known.find((k) => k.file === file && k.size === size && k.modified === modified)
       const before = done
-      const sha256 =
-        same?.sha256 ??
-        (await blobName(file)) ??
-        (await hashFile(file, signal, (bytes) => onProgress?.({ done: before + bytes, total })))
+      const onBytes = (bytes: number): void => onProgress?.({ done: before + bytes, total })
+      const sha256 = same?.sha256 ?? (await sha256Of(file, { signal, onBytes }))
+      const name = same ? undefined : await blobName(file)
+      if (name?.length === 64 && name !== sha256) {
+        throw new InputError(
+          `${file}: must have the SHA-256 ${name} that it is named after, got ${sha256}; factflow download ${checkpoint.name} --verify brings it anew`,
+        )
+      }
       weights.push({ file, size, modified, sha256 })
       done += size
     } catch (error) {
       signal?.throwIfAborted()
-      throw unreadable(file, error)
+      throw error instanceof InputError ? error : unreadable(file, error)
     }
   }
   const hash = createHash('sha256')
@@ -62,28 +67,6 @@ export async function fingerprint(
   for (const { sha256 } of weights) hash.update(sha256)
   hash.update(canonical(await checkpoint.tokenizerJson()))
   return { sha256: hash.digest('hex'), weights }
-}
-
-/** The hash that a file of the Hub's cache is named after; undefined for other files. */
-async function blobName(file: string): Promise<string | undefined> {
-  const real = await realpath(file)
-  const name = basename(real)
-  return basename(dirname(real)) === 'blobs' && /^[0-9a-f]{64}$/.test(name) ? name : undefined
-}
-
-async function hashFile(
-  file: string,
-  signal: AbortSignal | undefined,
-  onBytes: (bytes: number) => void,
-): Promise<string> {
-  const hash = createHash('sha256')
-  let bytes = 0
-  for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 22, signal })) {
-    hash.update(chunk as Uint8Array)
-    bytes += (chunk as Uint8Array).length
-    onBytes(bytes)
-  }
-  return hash.digest('hex')
 }
 
 /** JSON with the keys of objects in order. */

@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path'
 import { InputError, show } from '../errors.js'
-import { type Checkpoint, openCheckpoint } from './checkpoint.js'
+import { type Checkpoint, openCheckpoint, viewOf } from './checkpoint.js'
 import { CachedRepo, modelIn, type Snapshot } from './hub-cache.js'
 import { explained } from './hub-errors.js'
 import { CONFIG, TOKENIZER, weightFiles } from './hub-files.js'
@@ -49,7 +49,7 @@ export interface HubModel {
  */
 export function hubModel(id: string, options: HubModelOptions = {}): Promise<HubModel> {
   return brought({ type: 'model', id }, options, {
-    among: async (snapshot) => (await modelIn(snapshot))?.files,
+    among: async (snapshot) => (await modelIn(snapshot).catch(perhapsDamaged(id)))?.files,
     all: knowsTokenizer,
     fetch: async (target) => {
       const { files, snapshot } = target
@@ -121,13 +121,23 @@ export async function hubFile(id: string, file: string, options: HubOptions = {}
 }
 
 /** Open a model of the cache. @throws InputError as `openCheckpoint` does */
-export function openHubModel({ id, folder, files }: HubModel): Promise<Checkpoint> {
-  return openCheckpoint(id, {
+export async function openHubModel({ id, folder, files }: HubModel): Promise<Checkpoint> {
+  const checkpoint = await openCheckpoint(id, {
     name: folder,
     path: (file) => join(folder, file),
     // A snapshot may hold more, and weights of another format in part.
     open: async (file) => (files.includes(file) ? openFileIfPresent(join(folder, file)) : undefined),
-  })
+  }).catch(perhapsDamaged(id))
+  return viewOf(checkpoint, { tokenizerJson: () => checkpoint.tokenizerJson().catch(perhapsDamaged(id)) })
+}
+
+/** What cannot be read may have been damaged since it came: what to do then is added to the error. */
+function perhapsDamaged(id: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof InputError)) throw error
+    const cure = `or if the cache is damaged, bring it anew with factflow download ${id} --verify`
+    throw new InputError(`${error.message}, ${cure}`, { cause: error })
+  }
 }
 
 /** What is wanted of a repository. */

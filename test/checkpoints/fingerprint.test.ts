@@ -58,16 +58,23 @@ describe('the fingerprint of a model', () => {
     expect((await of(undefined, { known: [other] })).sha256).toBe(first.sha256)
   })
 
-  it('takes the name of a blob in the cache of the Hub for its hash', async () => {
-    const { weights } = await of()
-    const name = 'a'.repeat(64)
-    await mkdir(join(dir, 'blobs'))
+  it('refuses a file in the cache of the Hub that is not what it is named after', async () => {
+    const { weights, sha256 } = await of()
     const file = join(dir, 'model', 'model.safetensors')
-    await cp(file, join(dir, 'blobs', name))
+    await mkdir(join(dir, 'blobs'))
+    const blob = join(dir, 'blobs', weights[0]!.sha256)
+    await cp(file, blob)
     await rm(file)
-    await symlink(join(dir, 'blobs', name), file)
-    expect((await of()).weights[0]!.sha256).toBe(name)
-    expect(weights[0]!.sha256).not.toBe(name)
+    await symlink(blob, file)
+    expect((await of()).sha256).toBe(sha256)
+    const bytes = await readFile(blob)
+    bytes[bytes.length - 1]! ^= 1
+    await writeFile(blob, bytes)
+    await expect(of()).rejects.toThrow(
+      new RegExp(
+        `model.safetensors: must have the SHA-256 ${weights[0]!.sha256} that it is named after, got`,
+      ),
+    )
   })
 
   it('shows how far it is, and stops when told to', async () => {

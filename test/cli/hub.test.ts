@@ -1,7 +1,7 @@
 /** Models on the Hub from the command line: progress, interruptions, two commands at once, `download`. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
@@ -87,6 +87,57 @@ describe('download', () => {
     expect(await refuse(['download', name], { env: hub.env })).toBe(
       `error: model: must be the id of a model on the Hub, got "${name}", which is here; use it as it is`,
     )
+  })
+})
+
+describe('a damaged cache', { timeout: 120_000 }, () => {
+  const cure = `if the cache is damaged, bring it anew with factflow download ${ID} --verify`
+
+  test.each([
+    ['weights that are cut', ETAG, (bytes: Buffer) => bytes.subarray(0, 100_000), /must .*, got .*/],
+    ['a config.json that is cut', 'config.json', (bytes: Buffer) => bytes.subarray(0, 30), /must be JSON/],
+    ['an empty config.json', 'config.json', () => Buffer.alloc(0), /must be JSON/],
+  ] as const)('%s: is named, and --verify brings it anew', async (_, name, damage, wrong) => {
+    const commit = hub.server.add(ID, mamba())
+    const good = await factflow(['knockout', '--model', ID], { env: hub.env, input: LINE })
+    const file = name === ETAG ? join(blobs(), ETAG) : realpathSync(join(folder(commit), name))
+    const bytes = readFileSync(file)
+    writeFileSync(file, damage(bytes))
+    const refused = await factflow(['knockout', '--model', ID, '--offline'], { env: hub.env })
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    const message = refused.stderr
+    expect(message).toMatch(wrong)
+    expect(message).toContain(folder(commit))
+    expect(message).toContain(cure)
+
+    const offline = await refuse(['download', ID, '--verify', '--offline'], { env: hub.env })
+    expect(offline).toMatch(
+      /must have the (SHA-256|Git SHA-1) [0-9a-f]+, got [0-9a-f]+; run the same without/,
+    )
+    const { code, stderr } = await factflow(['download', ID, '--verify'], { env: hub.env })
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^note: .*: must have the (SHA-256|Git SHA-1) .*; it is downloaded anew\n/)
+    expect(readFileSync(file)).toEqual(bytes)
+    expect(await succeed(['download', ID, '--verify'], { env: hub.env })).toBe(`${folder(commit)}\n`)
+    expect(await succeed(['knockout', '--model', ID], { env: hub.env, input: LINE })).toBe(good.stdout)
+  })
+
+  test('one bit of the weights is another: a study does not begin with it', async () => {
+    const commit = hub.server.add(ID, mamba())
+    await factflow(['download', ID], { env: hub.env })
+    const bytes = readFileSync(join(blobs(), ETAG))
+    bytes[bytes.length - 1]! ^= 1
+    writeFileSync(join(blobs(), ETAG), bytes)
+    const facts = [{ id: 'a', prompt: 'a b', subject: 'a', answer: 'c' }]
+    writeFileSync(join(hub.home, 'facts.jsonl'), facts.map((fact) => JSON.stringify(fact)).join('\n'))
+    const study = { name: 's', models: [ID], data: 'facts.jsonl', figures: [] }
+    writeFileSync(join(hub.home, 'study.json'), JSON.stringify(study))
+    const { code, stderr } = await factflow(['study', 'study.json'], { env: hub.env, cwd: hub.home })
+    expect(code).toBe(1)
+    expect(stderr).toContain(
+      `note: mamba cannot be computed: ${join(folder(commit), 'model.safetensors')}: must have the SHA-256 ${ETAG} that it is named after, got `,
+    )
+    expect(stderr).toContain(`; factflow download ${ID} --verify brings it anew`)
   })
 })
 
