@@ -21,7 +21,7 @@ const PRODUCT = [
 /** Minutes, for what is worth them: run by `npm run test:slow` and by CI. */
 const SLOW = [
   'test/installed.test.ts',
-  'test/studies/kill.test.ts',
+  'test/studies/{kill,failures}.test.ts',
   'test/runtime/webgpu.test.ts',
   'test/cluster/slurm-run.test.ts',
 ]

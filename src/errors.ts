@@ -25,3 +25,22 @@ export function show(value: unknown, max = 60): string {
 export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
+
+/** What Node, ONNX Runtime, GPUs and DuckDB say when memory has run out. */
+const OUT_OF_MEMORY =
+  /ERR_WORKER_OUT_OF_MEMORY|std::bad_alloc|bad allocation|failed to allocate memory|array buffer allocation failed|out of memory|ENOMEM|cannot (allocate memory|map zero-fill pages|create child process)|unable to allocate/i
+
+/**
+ * The error for memory that has run out; undefined for any other.
+ * @param what the memory was for
+ */
+export function outOfMemory(error: unknown, what = 'the work'): InputError | undefined {
+  if (error instanceof InputError) return undefined
+  const text = error instanceof Error ? `${errorCode(error)} ${error.message}` : String(error)
+  const [reason] = OUT_OF_MEMORY.exec(text) ?? []
+  if (reason === undefined) return undefined
+  return new InputError(
+    `memory: must suffice for ${what}, got ${show(reason)}; give factflow less of it with --memory, take fewer --threads, or give the process more`,
+    { cause: error },
+  )
+}

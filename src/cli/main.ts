@@ -2,7 +2,7 @@
 /** The `factflow` command. */
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
-import { InputError } from '../errors.js'
+import { InputError, outOfMemory } from '../errors.js'
 import { visibleText } from '../figures/text.js'
 import { VERSION } from '../version.js'
 import { COMMANDS } from './commands.js'
@@ -44,7 +44,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 try {
   await createProgram().parseAsync()
-} catch (error) {
+} catch (thrown) {
+  const error = outOfMemory(thrown) ?? thrown
   if (error instanceof CommanderError) {
     // Help or the version was shown; help without having been asked for it, when no command was named.
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE

@@ -1,5 +1,6 @@
 /** Starts threads of Node for thread-pool.ts. A thread does not keep the process alive while nobody waits for it. */
 import { Worker } from 'node:worker_threads'
+import { outOfMemory } from '../errors.js'
 import type { ThreadLink, ThreadListener } from './thread-pool.js'
 
 /** thread.js beside this file; in the source tree thread.ts, for which tsx (a development dependency) is registered. */
@@ -16,7 +17,7 @@ export function startNodeThread({ onReply, onEnd }: ThreadListener): ThreadLink 
   const worker = startWorker()
   worker.unref()
   worker.on('message', onReply)
-  worker.on('error', onEnd)
+  worker.on('error', (error) => onEnd(outOfMemory(error, 'a computing thread') ?? error))
   worker.on('messageerror', onEnd)
   worker.on('exit', (code) => onEnd(new Error(`a computing thread ended with code ${code}`)))
   return {

@@ -1,5 +1,6 @@
 /** A session of ONNX Runtime, in Node or a browser, on the thread that calls it. */
 import type { InferenceSession, InferenceSessionFactory } from 'onnxruntime-common'
+import { outOfMemory } from '../errors.js'
 import type { OnnxModel } from '../onnx/graph.js'
 import type { Session, Tensors } from './runtime.js'
 
@@ -18,6 +19,8 @@ class OrtSession implements Session {
     try {
       return await this.session.run(feeds, fetches)
     } catch (error) {
+      const memory = outOfMemory(error, this.name)
+      if (memory) throw memory
       const given = Object.entries(feeds).map(([name, tensor]) => `${name} ${tensor.type}[${tensor.dims}]`)
       throw new Error(`ONNX Runtime could not run ${this.name} with ${given.join(', ')}: ${message(error)}`, {
         cause: error,
@@ -48,6 +51,8 @@ export async function createOrtSession(
     })
     return new OrtSession(session, model.name)
   } catch (error) {
+    const memory = outOfMemory(error, model.name)
+    if (memory) throw memory
     throw new Error(`ONNX Runtime does not accept ${model.name}: ${message(error)}`, { cause: error })
   }
 }
