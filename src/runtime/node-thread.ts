@@ -13,8 +13,12 @@ function startWorker(): Worker {
   )
 }
 
-export function startNodeThread({ onReply, onEnd }: ThreadListener): ThreadLink {
-  const worker = startWorker()
+export function startNodeThread(listener: ThreadListener): ThreadLink {
+  return linkTo(startWorker(), listener)
+}
+
+/** A worker of Node as a thread that computes. */
+export function linkTo(worker: Worker, { onReply, onEnd }: ThreadListener): ThreadLink {
   worker.unref()
   worker.on('message', onReply)
   worker.on('error', (error) => onEnd(outOfMemory(error, 'a computing thread') ?? error))

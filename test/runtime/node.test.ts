@@ -2,10 +2,14 @@
 import { readdirSync } from 'node:fs'
 import os from 'node:os'
 import process from 'node:process'
+import { Worker } from 'node:worker_threads'
 import { env } from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
+import { InputError } from '../../src/errors.js'
 import { Graph, type OnnxModel, type WeightForm } from '../../src/onnx/graph.js'
 import { nodeRuntime } from '../../src/runtime/node.js'
+import { linkTo } from '../../src/runtime/node-thread.js'
+import { ThreadPool } from '../../src/runtime/thread-pool.js'
 import { inputError } from '../checkpoints/helpers.js'
 import { ndArray, numbers, tensorOf } from '../helpers/graph.js'
 
@@ -116,6 +120,23 @@ test('sessions of a thread that has ended fail; new ones have a new thread', asy
   expect((await other.run({ x }, ['y'])).y.dims).toEqual([1, 2])
   await other.release()
   await runtime.close!()
+})
+
+test('a thread whose memory runs out is an error that says so', async () => {
+  const glutton = `require('node:worker_threads').parentPort.on('message', () => {
+    const all = []
+    for (;;) all.push(new Array(10_000).fill({}))
+  })`
+  const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 }
+  const pool = new ThreadPool(1, (listener) =>
+    linkTo(new Worker(glutton, { eval: true, resourceLimits }), listener),
+  )
+  const lost = pool.createSession(0, product(), 1)
+  await expect(lost).rejects.toBeInstanceOf(InputError)
+  await expect(lost).rejects.toThrow(
+    /^memory: must suffice for a computing thread, got "ERR_WORKER_OUT_OF_MEMORY"; give factflow less/,
+  )
+  await pool.end()
 })
 
 test('what goes wrong in a thread is told as on this one', async () => {
