@@ -189,7 +189,7 @@ describe('a study', { timeout: TIMEOUT }, () => {
     }
     const outcome = await run(more)
     const [count] = await ask<{ n: number }>('SELECT count(*) AS n FROM knockouts WHERE "window" = 6')
-    expect(outcome).toEqual({ evaluated: 0, knockouts: count!.n, failed: [] })
+    expect(outcome).toEqual({ evaluated: 0, knockouts: count!.n, failed: [], waiting: [] })
     expect(count!.n).toBeGreaterThan(0)
     expect(await run(more)).toEqual({ evaluated: 0, knockouts: 0, failed: [], waiting: [] })
   })
