@@ -6,6 +6,29 @@
  */
 export class InputError extends Error {
   override name = 'InputError'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(oneLine(message), options)
+  }
+}
+
+/** The most characters of a message: names and values that it quotes may be of any length. */
+const MOST_CHARACTERS = 2000
+
+/** A message on one line, whatever it quotes; a long one lacks its middle. */
+function oneLine(message: string): string {
+  const line = escaped(message)
+  if (line.length <= MOST_CHARACTERS) return line
+  const half = (MOST_CHARACTERS - 1) / 2
+  return `${line.slice(0, Math.ceil(half))}…${line.slice(-Math.floor(half))}`
+}
+
+/** Control characters and line ends of all kinds, some of which JSON leaves as they are, in JSON's own way. */
+function escaped(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Shorten a value for an error message: at most `max` characters, quotes around strings. */
@@ -18,7 +41,8 @@ export function show(value: unknown, max = 60): string {
     // Circular or too deep.
     text = Object.prototype.toString.call(value)
   }
-  return text.length > max ? `${text.slice(0, max - 1)}…` : text
+  const line = escaped(text)
+  return line.length > max ? `${line.slice(0, max - 1)}…` : line
 }
 
 /** The system's name for what went wrong, ENOENT for instance, where the error has one. */

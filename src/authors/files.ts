@@ -176,10 +176,11 @@ function describeFile(path: string): ResultFile {
     )
   }
   const [source, target] = [role('source'), role('target')]
-  const features = FEATURES[value('feature_category')]
+  const category = value('feature_category')
+  const features = Object.hasOwn(FEATURES, category) ? FEATURES[category] : undefined
   if (!features) {
     throw new InputError(
-      `${path}: feature_category= must be one of ${Object.keys(FEATURES).join(', ')}, got ${show(value('feature_category'))}; rename the folder`,
+      `${path}: feature_category= must be one of ${Object.keys(FEATURES).join(', ')}, got ${show(category)}; rename the folder`,
     )
   }
   return { ...common, kind, window, source, target, features, id: id(window, source, target, features) }

@@ -61,7 +61,8 @@ export interface AuthorsModel {
 /** The model of an architecture and size, as the authors name both. */
 export function authorsModel(arch: string, size: string): AuthorsModel {
   const name = `${arch}-${size}`
-  const id = AUTHORS_MODELS[arch]?.[size]
+  const sizes = Object.hasOwn(AUTHORS_MODELS, arch) ? AUTHORS_MODELS[arch]! : {}
+  const id = Object.hasOwn(sizes, size) ? sizes[size] : undefined
   const known = KNOWN_MODELS.find((model) => model.id === id)
   if (!known) {
     const nothing = { id: null, modelType: null, layers: null, width: null, parameters: null }

@@ -1,7 +1,8 @@
 /** JSON as Python writes it. */
+import { stringEnd } from '../checkpoints/json.js'
 
-/** A string, so that what is in it stays; or one of Python's words for what is no number. */
-const STRING_OR_WORD = /"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity/gs
+/** Python's words for what is no number. */
+const WORDS = ['NaN', 'Infinity', '-Infinity']
 
 /** Parse JSON in which `NaN` and `Infinity` may stand bare: they are null. Undefined when it is not JSON. */
 export function pythonJson(text: string): unknown {
@@ -11,8 +12,23 @@ export function pythonJson(text: string): unknown {
     // Valid JSON has no such words: only now is it worth to look for them.
   }
   try {
-    return JSON.parse(text.replace(STRING_OR_WORD, (part) => (part.startsWith('"') ? part : 'null')))
+    return JSON.parse(withoutWords(text))
   } catch {
     return undefined
   }
+}
+
+/** What is in strings stays. (A loop: a regular expression takes quadratic time over a string that does not end.) */
+function withoutWords(text: string): string {
+  let json = ''
+  let kept = 0
+  for (let at = 0; at < text.length; ) {
+    const word = WORDS.find((one) => text.startsWith(one, at))
+    if (word !== undefined) {
+      json += `${text.slice(kept, at)}null`
+      at += word.length
+      kept = at
+    } else at = text[at] === '"' ? stringEnd(text, at) : at + 1
+  }
+  return json + text.slice(kept)
 }

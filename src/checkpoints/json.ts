@@ -118,7 +118,7 @@ export function duplicateKey(text: string): string | undefined {
 }
 
 /** The position after the string that begins at `start`. (A loop: a regular expression runs out of stack.) */
-function stringEnd(text: string, start: number): number {
+export function stringEnd(text: string, start: number): number {
   let at = start + 1
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
   return at + 1

@@ -115,10 +115,10 @@ export function mambaSsmConfig(config: Config, file: string): Config {
     Object.entries(known).map(([key, [name, fallback]]) => [name, options[key] ?? fallback]),
   )
   for (const [key, value] of Object.entries(options)) {
-    if (key in known || NO_MATTER.includes(key)) continue
-    if (key in FIXED && value === FIXED[key]) continue
-    const rule =
-      key in FIXED ? `must be ${show(FIXED[key])}` : `must be among ${Object.keys(known).join(', ')}`
+    if (Object.hasOwn(known, key) || NO_MATTER.includes(key)) continue
+    const fixed = Object.hasOwn(FIXED, key)
+    if (fixed && value === FIXED[key]) continue
+    const rule = fixed ? `must be ${show(FIXED[key])}` : `must be among ${Object.keys(known).join(', ')}`
     fail(`ssm_cfg.${key}`, rule, value)
   }
 

@@ -8,6 +8,8 @@ import { note } from './terminal.js'
 
 /** Lines in a block, answered in one sweep. */
 const LINES_AT_ONCE = 256
+/** Characters of a line: input without line ends must not fill the memory. */
+const MOST_CHARACTERS = 2 ** 26
 
 /** The file, or standard input. */
 function open(file?: string): Readable {
@@ -22,6 +24,7 @@ function open(file?: string): Readable {
  */
 export async function* lines(file?: string): AsyncGenerator<string[]> {
   const input = open(file)
+  const where = file === undefined ? 'standard input' : `--input ${show(file)}`
   const waiting: string[] = []
   let rest = ''
   let ended = false
@@ -35,6 +38,12 @@ export async function* lines(file?: string): AsyncGenerator<string[]> {
     for (const line of more) {
       waiting.push(rest)
       rest = line
+    }
+    if (rest.length > MOST_CHARACTERS) {
+      failure = new InputError(
+        `${where}: a line must have at most ${MOST_CHARACTERS} characters, got more; write one question a line`,
+      )
+      input.pause()
     }
     if (waiting.length >= 4 * LINES_AT_ONCE) input.pause()
     wake()
@@ -51,7 +60,7 @@ export async function* lines(file?: string): AsyncGenerator<string[]> {
   try {
     for (;;) {
       if (failure) {
-        const where = file === undefined ? 'standard input' : `--input ${show(file)}`
+        if (failure instanceof InputError) throw failure
         throw new InputError(`${where}: must be readable, got ${systemReason(failure)}; check the path`)
       } else if (waiting.length > 0) {
         yield waiting.splice(0, LINES_AT_ONCE)

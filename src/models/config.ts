@@ -3,6 +3,10 @@ import { isObject } from '../checkpoints/json.js'
 import { InputError, show } from '../errors.js'
 import type { ConfigSource } from './architecture.js'
 
+/** Sizes beyond it are of no model, as token ids beyond it are not. */
+const MOST = 2 ** 24
+const MOST_LAYERS = 1000
+
 export class ConfigReader {
   constructor(private readonly source: ConfigSource) {}
 
@@ -16,16 +20,22 @@ export class ConfigReader {
     return this.source.config[key]
   }
 
-  /** A whole number from 1 to 2^31. */
-  size(key: string, fallback?: number): number {
+  /** A whole number from 1 to `most`. */
+  size(key: string, fallback?: number, most = MOST): number {
     const value = this.value(key) ?? fallback
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 2 ** 31) {
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
       this.fail(key, 'must be a whole number above 0')
     }
+    if (value > most) this.fail(key, `must be at most ${most}`)
     return value
   }
 
-  /** A whole number from 0 to 2^31. */
+  /** How many layers: names and shapes are listed for each, so a config may not ask for millions. */
+  layers(key: string, fallback?: number): number {
+    return this.size(key, fallback, MOST_LAYERS)
+  }
+
+  /** A whole number from 0 to 2^24. */
   count(key: string, fallback?: number): number {
     return (this.value(key) ?? fallback) === 0 ? 0 : this.size(key, fallback)
   }

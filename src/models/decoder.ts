@@ -34,13 +34,16 @@ interface DecoderSizes extends Omit<AttentionSizes, 'slidingWindow'> {
   readonly frequencies: Float32Array
 }
 
+/** Each head's rotary frequencies are listed one by one. */
+const MOST_HEAD_DIM = 2 ** 16
+
 function readSizes(read: ConfigReader): DecoderSizes {
   const dModel = read.size('hidden_size')
   const nHeads = read.size('num_attention_heads')
   const nKeyHeads = read.size('num_key_value_heads', nHeads)
   read.divides('num_key_value_heads', nKeyHeads, 'num_attention_heads', nHeads)
   if (!read.has('head_dim')) read.divides('num_attention_heads', nHeads, 'hidden_size', dModel)
-  const headDim = read.size('head_dim', dModel / nHeads)
+  const headDim = read.size('head_dim', dModel / nHeads, MOST_HEAD_DIM)
   if (headDim % 2 !== 0) read.refuse('head_dim', 'must be even (positions turn pairs of channels)')
   read.oneOf('hidden_act', ['silu', 'swish'], 'silu')
   return {
@@ -122,7 +125,7 @@ export function describeDecoder(source: ConfigSource, options: DecoderOptions): 
   const read = new ConfigReader(source)
   const c = readSizes(read)
   return {
-    nLayers: read.size('num_hidden_layers'),
+    nLayers: read.layers('num_hidden_layers'),
     dModel: c.dModel,
     vocabSize: read.size('vocab_size'),
     featureCategories: ['all'],

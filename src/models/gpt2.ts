@@ -114,7 +114,7 @@ function describe(source: ConfigSource): ModelDescription {
   const read = new ConfigReader(source)
   const c = readSizes(read)
   return {
-    nLayers: read.size('n_layer', 12),
+    nLayers: read.layers('n_layer', 12),
     dModel: c.dModel,
     vocabSize: read.size('vocab_size', 50_257),
     maxTokens: read.size('n_positions', 1024),

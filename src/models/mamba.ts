@@ -75,7 +75,7 @@ export function describeMamba(source: ConfigSource, mixerEpsilon?: number): Mode
   const read = new ConfigReader(source)
   const c = readMambaSizes(source, mixerEpsilon)
   return {
-    nLayers: read.size('num_hidden_layers'),
+    nLayers: read.layers('num_hidden_layers'),
     dModel: c.dModel,
     vocabSize: read.size('vocab_size'),
     featureCategories: FEATURE_CATEGORIES,

@@ -53,7 +53,7 @@ function describe(source: ConfigSource): ModelDescription {
   const read = new ConfigReader(source)
   const c = readSizes(source)
   return {
-    nLayers: read.size('num_hidden_layers', 64),
+    nLayers: read.layers('num_hidden_layers', 64),
     dModel: c.dModel,
     vocabSize: read.size('vocab_size'),
     featureCategories: FEATURE_CATEGORIES,

@@ -13,7 +13,7 @@ function slidingWindows(source: ConfigSource): (layer: number) => number | undef
   const types = read.words('layer_types')
   if (types) {
     if (
-      types.length !== read.size('num_hidden_layers') ||
+      types.length !== read.layers('num_hidden_layers') ||
       types.some((type) => !LAYER_TYPES.includes(type))
     ) {
       read.refuse('layer_types', `must name one of ${LAYER_TYPES.join(', ')} for each layer`)

@@ -1,8 +1,9 @@
-import { InputError } from '../errors.js'
+import { InputError, show } from '../errors.js'
 import type { PreTokenizerConfig } from './hf-tokenizers.js'
 import { PUNCTUATION } from './rust-unicode.js'
 import { type Metaspace, SPACE } from './sentencepiece.js'
-import { object, unsupported } from './tokenizer-fields.js'
+import { patternProblem } from './split-pattern.js'
+import { object, SUPPORTED, unsupported } from './tokenizer-fields.js'
 
 /** How GPT-2's byte-level pre-tokenizer splits text; in Oniguruma's syntax, which the library translates. */
 const GPT2_SPLIT = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
@@ -45,7 +46,7 @@ export function readSteps(config: unknown, where: string): PreTokenizerConfig[] 
     case 'Split': {
       const { Regex, String: literal } = object(step.pattern, where, 'pre_tokenizer.pattern')
       if (step.behavior !== 'Isolated' || step.invert === true) break
-      if (typeof Regex === 'string') return [isolate(Regex)]
+      if (typeof Regex === 'string') return [isolate(checked(Regex, where))]
       if (typeof literal === 'string') {
         return [{ type: 'Split', pattern: { String: literal }, behavior: 'Isolated', invert: false }]
       }
@@ -57,6 +58,15 @@ export function readSteps(config: unknown, where: string): PreTokenizerConfig[] 
     'pre_tokenizer',
     'be of ByteLevel, isolating Split, Punctuation and Digits steps, or Metaspace with model.byte_fallback',
     step,
+  )
+}
+
+/** @throws InputError when the pattern may take very long */
+function checked(pattern: string, where: string): string {
+  const problem = patternProblem(pattern)
+  if (problem === undefined) return pattern
+  throw new InputError(
+    `${where}: pre_tokenizer.pattern must repeat single characters and classes, two in a row at most, got ${problem}: ${show(pattern)}; ${SUPPORTED}`,
   )
 }
 

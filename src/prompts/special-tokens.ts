@@ -38,8 +38,9 @@ export function readFrontTokens(config: unknown, where: string): number[] {
 
 function specialIds(piece: Json, special: Json, where: string): number[] {
   const name = object(piece.SpecialToken, where, 'post_processor.single').id
+  if (typeof name !== 'string') throw unsupported(where, 'post_processor', RULE, piece)
   const { ids } = object(
-    special[String(name)],
+    Object.hasOwn(special, name) ? special[name] : undefined,
     where,
     `post_processor.special_tokens[${JSON.stringify(name)}]`,
   )

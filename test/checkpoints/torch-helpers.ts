@@ -1,5 +1,5 @@
 /** Builds zip archives, pickles and files of torch.save, byte by byte. Shares no code with src/checkpoints. */
-import { concat, MemorySource } from './helpers.js'
+import { concat, MemorySource } from './bytes.js'
 
 const encoder = new TextEncoder()
 

@@ -49,7 +49,13 @@ export async function readParquet<const Kinds extends ColumnKinds>(
 ): Promise<number> {
   const buffer = {
     byteLength: file.size,
-    slice: (start: number, end?: number): Promise<ArrayBuffer> => file.slice(start, end).arrayBuffer(),
+    // Its ends come from the file: what is no place in it ends the process in Node, and is another place in browsers.
+    async slice(start: number, end = file.size): Promise<ArrayBuffer> {
+      if (Number.isSafeInteger(start) && start >= 0 && start <= end && end <= file.size) {
+        return file.slice(start, end).arrayBuffer()
+      }
+      throw new Error(`bytes ${start} to ${end} of ${file.size}`)
+    },
   }
   const metadata = await decoded(name, () => parquetMetadataAsync(buffer))
   checkColumns(name, metadata, kinds)
@@ -59,16 +65,22 @@ export async function readParquet<const Kinds extends ColumnKinds>(
     signal?.throwIfAborted()
     const rows = Number(group.num_rows)
     const found = new Map<string, ArrayLike<unknown>>()
-    await decoded(name, () =>
-      parquetRead({
-        file: buffer,
-        metadata,
-        columns,
-        rowStart: before,
-        rowEnd: before + rows,
-        onChunk: (chunk) => collect(found, chunk, before, rows),
-      }),
-    )
+    // One after the other: of several that fail, hyparquet leaves some for nobody to catch.
+    for (const column of columns) {
+      const parts: ColumnData[] = []
+      await decoded(name, () =>
+        parquetRead({
+          file: buffer,
+          metadata,
+          columns: [column],
+          rowStart: before,
+          rowEnd: before + rows,
+          // What this throws nobody catches.
+          onChunk: (chunk) => void parts.push(chunk),
+        }),
+      )
+      found.set(column, joined(parts, before, rows))
+    }
     for (const column of columns) checkValues(name, column, kinds[column]!, found.get(column), rows, before)
     onRows(Object.fromEntries(found) as unknown as Columns<Kinds>, rows, before)
     before += rows
@@ -76,22 +88,18 @@ export async function readParquet<const Kinds extends ColumnKinds>(
   return before
 }
 
-/** Put the part of a column that is of a group of rows in its place. */
-function collect(
-  found: Map<string, ArrayLike<unknown>>,
-  { columnName, columnData, rowStart, rowEnd }: ColumnData,
-  before: number,
-  rows: number,
-): void {
-  if (rowStart === before && rowEnd === before + rows) {
-    found.set(columnName, columnData)
-    return
+/** The parts of a column that are of a group of rows, as far as they came: never more rows than there are values. */
+function joined(parts: readonly ColumnData[], before: number, rows: number): ArrayLike<unknown> {
+  const [first] = parts
+  if (first && first.rowStart === before && first.rowEnd === before + rows) return first.columnData
+  const whole: unknown[] = []
+  for (const { columnData, rowStart, rowEnd } of parts) {
+    const end = Math.min(rowEnd, before + rows)
+    for (let row = before + whole.length; row >= rowStart && row < end; row++) {
+      whole.push(columnData[row - rowStart])
+    }
   }
-  const whole = (found.get(columnName) ?? new Array(rows)) as unknown[]
-  for (let row = Math.max(rowStart, before); row < Math.min(rowEnd, before + rows); row++) {
-    whole[row - before] = columnData[row - rowStart]
-  }
-  found.set(columnName, whole)
+  return whole
 }
 
 function checkColumns(
