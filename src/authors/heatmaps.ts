@@ -56,8 +56,13 @@ export async function readHeatmaps(file: HeatmapFile, bases: Bases, onNote: OnNo
 /** All heatmaps of a file, by prompt; the file is closed again. */
 async function readMatrices(path: string): Promise<Map<string, Matrix>> {
   await checkReadable(path)
+  const library = await ready
   // Otherwise the library prints pages of traces to standard error.
-  ;(await ready).activate_throwing_error_handler()
+  library.activate_throwing_error_handler()
+  // A file may name a filter that is looked for on the disk: it gets those that are built in.
+  for (let left = library.get_plugin_search_paths().length; left > 0; left--) {
+    library.remove_plugin_search_path(0)
+  }
   const matrices = new Map<string, Matrix>()
   try {
     const file = new File(resolve(path), 'r')

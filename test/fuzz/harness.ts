@@ -36,6 +36,8 @@ export interface Reader<T extends Input = Input> {
   count?(input: T): number
   /** Files that it may touch; default none. */
   readonly folder?: string
+  /** And those that a library makes and takes away by itself. */
+  readonly temporary?: RegExp
   open?(): Promise<void>
   close?(): Promise<void>
   /** Milliseconds of a processor that an input may take, default `LIMITS.ms`. */
@@ -101,7 +103,7 @@ async function timed<T extends Input>(
 ): Promise<{ verdict: Verdict; ms: number }> {
   const begin = clock()
   let verdict: Verdict = 'accepted'
-  trap.set(reader.folder)
+  trap.set(reader)
   try {
     await reader.read(input)
   } catch (error) {
@@ -148,7 +150,7 @@ function peak(): number {
 
 interface Trap {
   /** From now on nothing but files of `folder` and of the program itself may be touched. */
-  set(folder: string | undefined): void
+  set(reader: Pick<Reader, 'folder' | 'temporary'>): void
   release(): void
   /** @throws Fault when something else was */
   check(): void
@@ -199,6 +201,7 @@ function setTraps(): Trap {
   if (traps) return traps
   let armed = false
   let allowed: readonly string[] = OWN
+  let passed: RegExp | undefined
   const caught: string[] = []
   const unhandled = (error: unknown): void => {
     caught.push(`left a promise rejected: ${error instanceof Error ? error.stack : String(error)}`)
@@ -215,7 +218,8 @@ function setTraps(): Trap {
     // A file handle or descriptor was opened before.
     if (typeof text !== 'string' || text.includes('\0')) return
     const full = resolve(text)
-    if (allowed.some((folder) => full === folder || full.startsWith(`${folder}/`))) return
+    if (passed?.test(full) || allowed.some((folder) => full === folder || full.startsWith(`${folder}/`)))
+      return
     caught.push(`touched ${JSON.stringify(full)} by ${name}`)
   }
   const guard = (object: object, name: string, before: (...args: unknown[]) => void): void => {
@@ -253,7 +257,8 @@ function setTraps(): Trap {
   }
   syncBuiltinESMExports()
   traps = {
-    set(folder) {
+    set({ folder, temporary }) {
+      passed = temporary
       allowed = folder === undefined ? OWN : [...OWN, folder]
       armed = true
     },

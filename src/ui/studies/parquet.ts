@@ -49,12 +49,11 @@ export async function readParquet<const Kinds extends ColumnKinds>(
 ): Promise<number> {
   const buffer = {
     byteLength: file.size,
-    // Its ends come from the file: what is no place in it ends the process in Node, and is another place in browsers.
-    async slice(start: number, end = file.size): Promise<ArrayBuffer> {
-      if (Number.isSafeInteger(start) && start >= 0 && start <= end && end <= file.size) {
-        return file.slice(start, end).arrayBuffer()
-      }
-      throw new Error(`bytes ${start} to ${end} of ${file.size}`)
+    slice(start: number, end = file.size): Promise<ArrayBuffer> {
+      const bytes = bytesOf(file, start, end)
+      // hyparquet asks for some before it knows whether it comes to them.
+      bytes.catch(() => undefined)
+      return bytes
     },
   }
   const metadata = await decoded(name, () => parquetMetadataAsync(buffer))
@@ -86,6 +85,14 @@ export async function readParquet<const Kinds extends ColumnKinds>(
     before += rows
   }
   return before
+}
+
+/** Ends come from the file: what is no place in it ends the process in Node, and is another place in browsers. */
+async function bytesOf(file: Blob, start: number, end: number): Promise<ArrayBuffer> {
+  if (Number.isSafeInteger(start) && start >= 0 && start <= end && end <= file.size) {
+    return file.slice(start, end).arrayBuffer()
+  }
+  throw new Error(`bytes ${start} to ${end} of ${file.size}`)
 }
 
 /** The parts of a column that are of a group of rows, as far as they came: never more rows than there are values. */

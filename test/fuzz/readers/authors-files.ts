@@ -72,6 +72,8 @@ async function hdf5Seeds(): Promise<Uint8Array[]> {
 export const hdf5: Reader<Uint8Array> = {
   name: 'authors-hdf5',
   folder,
+  // For the text of an error.
+  temporary: /^\/tmp\/tmpfile_\w+$/,
   mb: 256,
   inputs: damagedBytes(await hdf5Seeds()),
   open,

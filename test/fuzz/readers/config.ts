@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { openCheckpoint, viewOf } from '../../../src/checkpoints/checkpoint.js'
+import { type Checkpoint, openCheckpoint, viewOf } from '../../../src/checkpoints/checkpoint.js'
 import { fingerprint } from '../../../src/checkpoints/fingerprint.js'
+import { isObject, parseConfig } from '../../../src/checkpoints/json.js'
 import { checkConfig, openModel } from '../../../src/models/registry.js'
 import { MemorySource } from '../../checkpoints/bytes.js'
-import type { Reader } from '../harness.js'
+import { type Reader, Rejected } from '../harness.js'
 import { damagedJson, utf8 } from '../mutate.js'
 
 const ORACLE = join(import.meta.dirname, '..', '..', 'fixtures', 'oracle')
@@ -27,6 +28,8 @@ const MODELS = [
 
 const CONFIGS = MODELS.map(({ config }) => config)
 
+const checkpoints: Checkpoint[] = []
+
 export const reader: Reader<{ readonly model: number; readonly config: string }> = {
   name: 'config',
   inputs: fc.oneof(
@@ -34,22 +37,30 @@ export const reader: Reader<{ readonly model: number; readonly config: string }>
       fc.record({ model: fc.constant(model), config: damagedJson(CONFIGS, [], model) }),
     ),
   ),
-  async read({ model, config }) {
-    const { weights, bytes } = MODELS[model]!
-    const files: Readonly<Record<string, Uint8Array>> = { 'config.json': utf8(config), [weights]: bytes }
-    const checkpoint = await openCheckpoint('model', {
-      name: 'model',
-      path: (file) => `model/${file}`,
-      open: async (file) =>
-        Object.hasOwn(files, file) ? new MemorySource(`model/${file}`, files[file]!) : undefined,
-    })
-    try {
-      checkConfig(checkpoint)
-      openModel(checkpoint)
-      // What results are told apart by: of the config, not of files that are not on a disk here.
-      await fingerprint(viewOf(checkpoint, { weightFiles: [], tokenizerJson: async () => checkpoint.config }))
-    } finally {
-      await checkpoint.close()
+  async open() {
+    // Weights are as they were: opened once.
+    for (const [i, { config, weights, bytes }] of MODELS.entries()) {
+      const files = new Map([
+        ['config.json', utf8(JSON.stringify(config))],
+        [weights, bytes],
+      ])
+      checkpoints[i] = await openCheckpoint('model', {
+        name: 'model',
+        path: (file) => `model/${file}`,
+        open: async (file) =>
+          files.has(file) ? new MemorySource(`model/${file}`, files.get(file)!) : undefined,
+      })
     }
+  },
+  async read({ model, config: text }) {
+    const config = parseConfig(text, 'model/config.json')
+    if (!isObject(config))
+      throw new Rejected('model/config.json: must be an object, got something else; use another')
+    // What results are told apart by: of the config, not of files that are not on a disk here.
+    const changes = { config, weightFiles: [], tokenizerJson: async () => config }
+    const checkpoint = viewOf(checkpoints[model]!, changes)
+    checkConfig(checkpoint)
+    openModel(checkpoint)
+    await fingerprint(checkpoint)
   },
 }

@@ -36,7 +36,7 @@ const seeds = [OWN, ...STUDY_PRESETS.map((name) => studyPreset(name)!)]
 
 export const reader: Reader<string> = {
   name: 'study',
-  inputs: fc.oneof(damagedJson([OWN]), damagedJson(seeds)),
+  inputs: fc.oneof({ weight: 7, arbitrary: damagedJson([OWN]) }, damagedJson(seeds)),
   read(text) {
     const study = parseStudy(parseJson(text, 'study.json'), 'study.json')
     study.models.map(modelLabel)

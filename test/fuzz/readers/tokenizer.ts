@@ -22,7 +22,7 @@ function small(family: string): unknown {
     return [left, right, left + right]
   })
   const names = Object.keys(vocab).filter(
-    (token) => [...token].length === 1 || /^<0x..>$/.test(token) || merged.includes(token),
+    (token) => /^[ -~Ġ▁éĉĊ]$|^<0x..>$/.test(token) || merged.includes(token),
   )
   return {
     ...tokenizer,
