@@ -9,14 +9,12 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import type { Campaign, Failure } from './campaign.js'
-import { READERS } from './readers/index.js'
+import { blockOf, READERS } from './readers/index.js'
 
 /** Seconds on one input after which a process is ended: it hangs. */
 const HANG = 15
 /** And before the first, and while a failure is made smaller. */
 const SHRINKING = 90
-/** Inputs of one process: fast-check and native code keep some memory of each. */
-const BLOCK = 100_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,8 +51,9 @@ process.exitCode = failed ? 1 : 0
 async function fuzz(name: string): Promise<boolean> {
   const sum = { inputs: 0, accepted: 0, rejected: 0, seconds: 0, worstMs: 0, worstMb: 0, peakMb: 0 }
   let found: string | undefined
-  for (let block = 0; block * BLOCK < runs && found === undefined; block++) {
-    const ended = await oneProcess(name, Math.min(BLOCK, runs - block * BLOCK), seed + block)
+  const size = blockOf(name)
+  for (let block = 0; block * size < runs && found === undefined; block++) {
+    const ended = await oneProcess(name, Math.min(size, runs - block * size), seed + block)
     if (typeof ended === 'string') found = ended
     else {
       for (const key of ['inputs', 'accepted', 'rejected', 'seconds'] as const) sum[key] += ended[key]

@@ -56,7 +56,10 @@ export async function readParquet<const Kinds extends ColumnKinds>(
       return bytes
     },
   }
-  const metadata = await decoded(name, () => parquetMetadataAsync(buffer))
+  const metadata = await decoded(name, () =>
+    // Looking for geometry goes round for ever in some damaged files.
+    parquetMetadataAsync(buffer, { geoparquet: false }),
+  )
   checkColumns(name, metadata, kinds)
   const columns = Object.keys(kinds)
   let before = 0
