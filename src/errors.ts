@@ -50,9 +50,9 @@ export function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
 
-/** What Node, ONNX Runtime, GPUs and DuckDB say when memory has run out. */
+/** What Node, ONNX Runtime, GPUs and DuckDB (of a data chunk) say when memory has run out. */
 const OUT_OF_MEMORY =
-  /ERR_WORKER_OUT_OF_MEMORY|std::bad_alloc|bad allocation|failed to allocate memory|array buffer allocation failed|out of memory|ENOMEM|cannot (allocate memory|map zero-fill pages|create child process)|unable to allocate/i
+  /ERR_WORKER_OUT_OF_MEMORY|std::bad_alloc|bad allocation|failed to allocate memory|array buffer allocation failed|out of memory|ENOMEM|cannot (allocate memory|map zero-fill pages|create child process)|unable to allocate|cannot create a data chunk/i
 
 /**
  * The error for memory that has run out; undefined for any other.
