@@ -7,7 +7,7 @@ import { decoded, judge } from './harness.js'
 import { READERS, readerOf } from './readers/index.js'
 
 /** Those that open a database for each input, or have a disk to themselves, get fewer. */
-const RUNS = 150
+const RUNS = 60
 const FEW: Readonly<Record<string, number>> = {
   ...{
     csv: 15,
@@ -19,7 +19,7 @@ const FEW: Readonly<Record<string, number>> = {
     raw: 10,
     'authors-csv': 15,
   },
-  ...{ 'authors-hdf5': 60, 'authors-folders': 40, 'hub-cache': 30 },
+  ...{ 'authors-hdf5': 30, 'authors-folders': 30, 'hub-cache': 20 },
 }
 const SEED = 1
 

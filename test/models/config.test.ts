@@ -29,6 +29,11 @@ describe('size', () => {
   test('a whole number from 1 on', () => {
     expect(reader({ n: 1 }).size('n')).toBe(1)
     expect(reader({ n: 2 ** 24 }).size('n')).toBe(2 ** 24)
+    expect(message(() => reader({ n: 2 ** 24 + 1 }).size('n'))).toBe(
+      wrong('n', 'must be at most 16777216', '16777217'),
+    )
+    expect(reader({ n: 1000 }).layers('n')).toBe(1000)
+    expect(message(() => reader({ n: 1001 }).layers('n'))).toContain('n must be at most 1000, got 1001')
     expect(reader({ n: 3 }).size('n', 5)).toBe(3)
   })
 
