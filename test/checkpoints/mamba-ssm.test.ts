@@ -99,7 +99,10 @@ describe('what no Mamba of this project is, is refused', () => {
   test.each([
     [{ ssm_cfg: { layer: 'Mamba3' } }, 'ssm_cfg.layer must be Mamba1 or Mamba2, got "Mamba3"'],
     [{ ssm_cfg: 'Mamba2' }, 'ssm_cfg must be an object, got "Mamba2"'],
-    [{ ssm_cfg: { layer: 'Mamba2', constructor: 1 } }, 'ssm_cfg.constructor must be among '],
+    [
+      { ssm_cfg: { layer: 'Mamba2', constructor: 1 } },
+      'ssm_cfg.constructor must be among d_state, d_conv, expand, headdim, ngroups, dt_limit, conv_bias, bias, got 1',
+    ],
     [{ rms_norm: false }, 'rms_norm must be true, got false'],
     [{ d_intermediate: 128 }, 'd_intermediate must be 0, got 128'],
     [

@@ -217,7 +217,13 @@ describe('tokenizer.json variants', () => {
       'pre_tokenizer must be of ByteLevel',
     ],
     ['inverted split', sequence({ ...split, invert: true }, bytes), 'pre_tokenizer must be of ByteLevel'],
-    ['bad pattern', sequence({ ...split, pattern: { Regex: '(' } }, bytes), 'pre_tokenizer cannot be used'],
+    [
+      'bad pattern',
+      sequence({ ...split, pattern: { Regex: '[b-a]' } }, bytes),
+      'pre_tokenizer cannot be used',
+    ],
+    ['half a pattern', sequence({ ...split, pattern: { Regex: '(' } }, bytes), 'pre_tokenizer.pattern must'],
+    ['slow pattern', sequence({ ...split, pattern: { Regex: '(a+)+$' } }, bytes), 'a group that is repeated'],
     [
       'lower-casing',
       { ...rest, model, normalizer: { type: 'Lowercase' } },
