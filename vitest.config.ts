@@ -24,6 +24,7 @@ const SLOW = [
   'test/studies/{kill,failures}.test.ts',
   'test/runtime/webgpu.test.ts',
   'test/cluster/slurm-run.test.ts',
+  'test/fuzz/**/*.test.ts',
 ]
 
 /** Pages in a headless Chromium: `npm run test:browser`, and CI. */
