@@ -51,12 +51,14 @@ export function evaluateCommand(program: Command): void {
       const { csv } = action.opts<EvaluateOptions>()
       if (csv !== undefined) await checkWritable(csv)
     })
-    .action(async (options: EvaluateOptions) => {
+    .action(async (options: EvaluateOptions, action: Command) => {
       const { out } = options
       if (out !== undefined) {
         const { storeExperiment } = await import('./store-action.js')
         const { top, continuation } = options
-        await storeExperiment('evaluate', options, { evaluate: { top, continuation } }, { ...options, out })
+        const asked = ['top', 'continuation'].some((name) => action.getOptionValueSource(name) !== 'default')
+        const evaluate = asked ? { evaluate: { top, continuation } } : {}
+        await storeExperiment('evaluate', options, evaluate, { ...options, out })
         return
       }
       await withModel(options, async (model) => {

@@ -40,6 +40,10 @@ export async function resultsAction(runs: readonly string[], options: ResultsOpt
   try {
     for (const text of results.leftOut) onNote(text)
     if (options.verify && results.leftOut.length > 0) process.exitCode = EXIT_SOME_FAILED
+    if (options.verify) {
+      const parts = results.runs.flatMap((run) => [...run.parts.values()].flat())
+      note(`${plural(parts.length, 'part')} compared with their checksums and whole`)
+    }
     await answer(results, options)
   } finally {
     results.close()

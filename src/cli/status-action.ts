@@ -1,19 +1,21 @@
 /** What `factflow status` does; apart from its definition, since what it needs takes long to load. */
-import { visibleText } from '../figures/text.js'
+import { InputError } from '../errors.js'
+import { visibleText, wrap } from '../figures/text.js'
 import { sleep } from '../sleep.js'
 import { chooseModels } from '../studies/run.js'
 import {
   type Count,
   missingText,
   type Standing,
+  type StandingOptions,
   storedStudy,
   studyStanding,
   workerOf,
 } from '../studies/standing.js'
-import { modelLabel } from '../studies/study.js'
+import { modelLabel, type Study } from '../studies/study.js'
 import { duration } from './progress.js'
 import { tableLines } from './table.js'
-import { print } from './terminal.js'
+import { plural, print, width } from './terminal.js'
 
 export interface StatusOptions {
   readonly models?: readonly string[]
@@ -29,7 +31,7 @@ export async function statusAction(run: string, options: StatusOptions): Promise
   while (true) {
     const study = await storedStudy(run)
     const models = options.models && chooseModels(study, options.models).map(modelLabel)
-    const standing = await studyStanding(study, run, { shards: options.shards, models })
+    const standing = await standingOf(study, run, { shards: options.shards, models })
     if (options.json) print(JSON.stringify(standing))
     else {
       // As `watch` and `top` do: from the top of an empty screen.
@@ -41,11 +43,24 @@ export async function statusAction(run: string, options: StatusOptions): Promise
   }
 }
 
+/** @throws InputError that says where to stand, when the study's data is not found from here */
+async function standingOf(study: Study, run: string, options: StandingOptions): Promise<Standing> {
+  try {
+    return await studyStanding(study, run, options)
+  } catch (error) {
+    if (!(error instanceof InputError) || !error.message.startsWith('data')) throw error
+    throw new InputError(
+      `${error.message} (files that a study names are looked for in the folder where it was begun: ask from there)`,
+      { cause: error },
+    )
+  }
+}
+
 /** A standing in lines. */
 export function standingLines(standing: Standing): string[] {
   const { study, dir, models, shards, workers } = standing
   const lines = [
-    `${dir}: study ${study}, ${overall(standing)}`,
+    ...wrap(`${dir}: study ${study}, ${overall(standing)}`, Math.min(width(), 100)),
     '',
     ...tableLines(
       [
@@ -80,9 +95,15 @@ export function standingLines(standing: Standing): string[] {
 
 function overall(standing: Standing): string {
   if (standing.complete) return 'all of it is done'
-  const { share, secondsLeft } = standing
+  const { share, secondsLeft, workers } = standing
   const stage = standing.models.some(({ swept }) => swept === undefined) ? 'evaluation' : 'knockouts'
-  const left = secondsLeft === undefined ? 'nobody is at it' : `${duration(secondsLeft)} left at this rate`
+  const active = workers.filter(({ now }) => now === 'running' || now === 'waiting').length
+  const left =
+    secondsLeft !== undefined
+      ? `${duration(secondsLeft)} left at this rate`
+      : active > 0
+        ? `${plural(active, 'worker')} at it, time left not known yet`
+        : 'nobody is at it'
   return `${(100 * share).toFixed(1)} % of the ${stage} done, ${left}; ${missingText(standing)}`
 }
 
@@ -103,10 +124,12 @@ function at({
   updated,
   flops,
   seconds,
+  error,
 }: Standing['workers'][number]): string {
   const where = `${host}${job === undefined ? '' : ` (${job})`}`
   if (now === 'lost') return `was last heard of on ${where} at ${updated}`
+  if (now === 'stopped' && error !== undefined) return `${error}; on ${where}`
   if (now !== 'running' || stage === undefined) return where
-  const rate = seconds > 0 ? `, ${(flops / seconds / 1e9).toFixed(1)} Gflop/s` : ''
-  return `${stage} ${model}, ${done.toLocaleString('en')} of ${total.toLocaleString('en')} prompts${rate}, on ${where}`
+  const rate = seconds > 0 ? `, ${(flops / seconds / 1e9).toFixed(0)} Gflop/s` : ''
+  return `${stage} ${model} ${done.toLocaleString('en')}/${total.toLocaleString('en')}${rate}, ${where}`
 }

@@ -45,7 +45,7 @@ export async function storeExperiment(
       models: [{ model, revision, tokenizer }],
       data: dataOf(data),
       // Experiments without wishes of their own go with what is stored.
-      evaluate: stored?.evaluate ?? { continuation: 0 },
+      evaluate: stored?.evaluate ?? (name === 'evaluate' ? {} : { continuation: 0 }),
       ...experiment,
     },
     name,

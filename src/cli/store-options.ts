@@ -40,6 +40,11 @@ export function withStoreOptions(command: Command, without: readonly string[]): 
   return withShareOptions(command).hook('preAction', (_, action) => {
     const options = action.opts<StoreOptions & Readonly<Record<string, unknown>>>()
     if (options.out === undefined) {
+      if (options.wait > 0) {
+        throw new InputError(
+          `--wait: must be given with --out and --shard, as there is nobody to wait for, got ${options.wait} alone; leave it out`,
+        )
+      }
       if (options.shard === undefined) return
       throw new InputError(
         `--shard: must be given with --out, as the shares come together in a run folder, got ${show(shardName(options.shard))} alone; name one`,

@@ -6,7 +6,7 @@ import { toPng, toSvg } from '../figures/render.js'
 import type { Progress } from '../model.js'
 import { writeCsv } from '../results/csv.js'
 import { Results } from '../results/results.js'
-import { writeWhole } from '../results/whole-file.js'
+import { systemReason, writeWhole } from '../results/whole-file.js'
 import { VERSION } from '../version.js'
 import { type DrawnFigure, NothingStored, type StudyFigure, unique } from './drawn.js'
 import { drawFigures, resolved } from './figures.js'
@@ -65,7 +65,7 @@ export async function finishStudy(study: Study, dir: string, options: FinishOpti
     const effects = await strongestEffects(results)
     const tables = await reportTables(results, effects)
     const summary = await summarySentences(results, effects)
-    await makeFolder(join(dir, 'tables'))
+    await makeOutputFolder(join(dir, 'tables'))
     for (const { name, data } of tables) await writeCsv(join(dir, 'tables', `${name}.csv`), data)
     const report = join(dir, 'report.html')
     const { created, updated } = results.runs[0]!.file
@@ -90,7 +90,7 @@ async function onScreen({ name, title, spec }: DrawnFigure): Promise<StudyFigure
 /** Write a figure: SVG and PNG, light and dark, its Vega-Lite spec and its data. */
 export async function saveFigureFiles(figure: DrawnFigure, folder: string): Promise<void> {
   const { name, size, rows } = figure
-  await makeFolder(folder)
+  await makeOutputFolder(folder)
   const file = (ending: string): string => join(folder, `${name}.${ending}`)
   const spec = figure.spec({ size, theme: 'light' })
   const light = await toSvg(spec)
@@ -103,4 +103,15 @@ export async function saveFigureFiles(figure: DrawnFigure, folder: string): Prom
   await writeWhole(file('dark.png'), toPng(dark, { scale }))
   await writeWhole(file('vl.json'), `${JSON.stringify(spec, null, 2)}\n`)
   await writeCsv(file('csv'), rows)
+}
+
+/** @throws InputError when it cannot be made */
+async function makeOutputFolder(dir: string): Promise<void> {
+  try {
+    await makeFolder(dir)
+  } catch (error) {
+    throw new InputError(
+      `${dir}: must be a folder or a place for one, got ${systemReason(error)}; choose another place`,
+    )
+  }
 }

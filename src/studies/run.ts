@@ -30,7 +30,7 @@ import { modelLabel, type Study, type StudyModel } from './study.js'
 import { openData, prepareData, type StudyFacts } from './study-data.js'
 import { drawsFeatures, hasSweeps, planSweeps, type SweepPlan } from './sweep-plan.js'
 import { curveKey, curveKnockouts, knockoutRows, partId, type Work } from './work.js'
-import { readWorkers, WorkerFile, workerState } from './worker-file.js'
+import { readWorkers, WorkerFile, workerShard, workerState } from './worker-file.js'
 
 /** Runs a task and shows how far it is. */
 export type ShowProgress = <T>(
@@ -111,9 +111,12 @@ class StudyRun {
   #inUnit = false
   #worker: WorkerFile | undefined
   #evaluated = 0
-  /** Labels of models that cannot be computed, and why. */
+  /** Labels of models that cannot be computed, and why; and those of them that this worker could not. */
   readonly #failed = new Map<string, string>()
+  readonly #ownFailures: { readonly model: string; readonly message: string }[] = []
   #knockouts = 0
+  /** Labels of models that could be opened. */
+  readonly #opened = new Set<string>()
   /** The model that is open. */
   #open: { readonly label: string; readonly model: Model } | undefined
 
@@ -152,7 +155,9 @@ class StudyRun {
       checkSets(study, data)
       const waiting = await this.#compute(models, data)
       const failed = [...this.#failed].map(([model, message]) => ({ model, message }))
-      await worker.end(waiting.length > 0 ? 'stopped' : failed.length > 0 ? 'failed' : 'done')
+      if (waiting.length > 0) {
+        await worker.end('stopped', `waits for other shards to evaluate ${waiting.join(', ')}`)
+      } else await worker.end(this.#ownFailures.length > 0 ? 'failed' : 'done')
       return { evaluated: this.#evaluated, knockouts: this.#knockouts, failed, waiting }
     } catch (error) {
       const stopped = this.#signal.aborted || finish?.aborted
@@ -189,7 +194,8 @@ class StudyRun {
       // What the others compute could not be stored either.
       if (error instanceof OtherInputs || error instanceof RunFolderError) throw error
       this.#failed.set(label, error.message)
-      this.#worker?.set({ failed: [...this.#failed].map(([model, message]) => ({ model, message })) })
+      this.#ownFailures.push({ model: label, message: error.message })
+      this.#worker?.set({ failed: this.#ownFailures })
       this.options.onNote?.(`${label} cannot be computed: ${error.message}`)
     }
   }
@@ -208,6 +214,7 @@ class StudyRun {
       ...{ onProgress, onNote, signal },
     })
     this.#open = { label, model }
+    this.#opened.add(label)
     await this.folder.refresh()
     const known = this.folder.file.models[label]
     const described = await this.#progress(`${label}: fingerprint`, (onBytes) =>
@@ -310,9 +317,16 @@ class StudyRun {
     while (true) {
       const ranks = await this.#stored((stored) => stored.ranks(labels, data.facts))
       const broken = await this.#brokenElsewhere()
-      const missing = labels.filter(
-        (label) => !ranks.has(label) && !this.#failed.has(label) && !broken.has(label),
-      )
+      const missing: string[] = []
+      for (const label of labels.filter((one) => !ranks.has(one) && !this.#failed.has(one))) {
+        const message = broken.get(label)
+        // What this worker could open the other one may by now.
+        if (message === undefined || this.#opened.has(label)) missing.push(label)
+        else {
+          this.#failed.set(label, `another worker says: ${message}`)
+          this.options.onNote?.(`${label} cannot be computed: ${this.#failed.get(label)!}`)
+        }
+      }
       const left = until - Date.now()
       if (missing.length === 0 || left <= 0) return missing
       if (!noted) onNote?.(`waits for other shards to evaluate ${missing.join(', ')}`)
@@ -337,13 +351,14 @@ class StudyRun {
     )
   }
 
-  /** Labels of models that other workers of this folder cannot compute. */
-  async #brokenElsewhere(): Promise<ReadonlySet<string>> {
+  /** Labels of models that other workers cannot compute, and why: those of as many shards. */
+  async #brokenElsewhere(): Promise<ReadonlyMap<string, string>> {
     const workers = await readWorkers(this.folder.dir)
-    return new Set(
+    return new Map(
       workers
+        .filter((worker) => workerShard(worker)?.count === this.options.shard?.count)
         .filter((worker) => workerState(worker) !== 'lost')
-        .flatMap(({ failed }) => failed.map(({ model }) => model)),
+        .flatMap(({ failed }) => failed.map(({ model, message }) => [model, message] as const)),
     )
   }
 

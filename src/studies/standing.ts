@@ -197,7 +197,7 @@ class View {
         swept: swept.has(model)
           ? { done: swept.get(model)!.size, total: this.plan.works.get(model)!.length }
           : undefined,
-        failed: failed.get(model),
+        failed: this.plan.works.has(model) ? undefined : failed.get(model),
       }),
     )
     const complete =

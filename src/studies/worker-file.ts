@@ -89,12 +89,13 @@ export class WorkerFile {
   }
 
   /**
-   * Begin to say how it goes. A shard has one file, whoever computes it, and one for its evaluation alone; files of
-   * processes of this machine that are no more are removed.
+   * Begin to say how it goes. A shard has one file, whoever computes it, and one for its evaluation alone. What counts
+   * no more is removed: files of processes of this machine that are gone, and, where the work is shared out anew, of
+   * other numbers of shards.
    * @param evaluateOnly whether it stops before knockouts
    */
   static async begin(dir: string, shard: Shard | undefined, evaluateOnly = false): Promise<WorkerFile> {
-    await removeDead(dir)
+    await removeDead(dir, shard?.count)
     const id = shard ? `${shard.index}-of-${shard.count}${evaluateOnly ? '-evaluate' : ''}` : unsharded()
     const file = new WorkerFile(join(dir, `${WORKER_PREFIX}${id}.json`), shard)
     if (evaluateOnly) file.set({ evaluateOnly })
@@ -161,10 +162,15 @@ async function workerFiles(dir: string): Promise<{ readonly file: string; readon
   return (await Promise.all(read)).flat()
 }
 
-async function removeDead(dir: string): Promise<void> {
+async function removeDead(dir: string, count: number | undefined): Promise<void> {
   for (const { file, value } of await workerFiles(dir)) {
-    if (value.shard !== undefined || value.host !== hostname() || isRunning(value.pid)) continue
-    await rm(file, { force: true })
+    const state = workerState(value)
+    if (state === 'running' || state === 'waiting') continue
+    const shard = workerShard(value)
+    const counts = shard
+      ? count === undefined || shard.count === count
+      : value.host !== hostname() || isRunning(value.pid)
+    if (!counts) await rm(file, { force: true })
   }
 }
 

@@ -161,7 +161,15 @@ describe('an experiment in shards', { timeout: TIMEOUT }, () => {
     expect(await status('flows')).toMatchObject({ study: 'heatmap', complete: true })
   })
 
+  test('an evaluation without wishes of its own goes with what is stored', async () => {
+    expect(await run(['evaluate', ...facts, '--limit', '5'])).toMatchObject({ code: 0 })
+    const { code, stderr } = await run(['evaluate', ...facts, '--limit', '5', '--continuation', '2'])
+    expect(stderr).toContain('evaluate must be as it was')
+    expect(code).toBe(2)
+  })
+
   test.each([
+    [['info-flow', '--wait', '2'], '--wait: must be given with --out'],
     [['info-flow', '--shard', '1/2'], '--shard: must be given with --out'],
     [['info-flow', '-o', 'x', '--png', 'x.png'], '--png: must not be given with --out'],
     [['heatmap', 'A prompt', '-o', 'x'], '--out: must be given with --id'],

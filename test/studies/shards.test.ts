@@ -169,13 +169,27 @@ describe('a study in shards', { timeout: TIMEOUT }, () => {
     const of = (index: number): Promise<StudyOutcome> =>
       runStudy(broken, { out, threads: 1, shard: { index, count: 2 } })
     expect((await of(2)).failed.map(({ model }) => model)).toEqual(['gone'])
-    expect(await of(1)).toMatchObject({ failed: [], waiting: [] })
+    // Whose share has nothing of that model learns it from the other one, and does not wait.
+    expect(await of(1)).toMatchObject({
+      failed: [{ model: 'gone', message: expect.stringMatching(/^another worker says: /) }],
+      waiting: [],
+    })
     await of(2)
     const now = await studyStanding(broken, out)
     expect(now.complete).toBe(false)
     expect(now.models.map(({ failed }) => failed === undefined)).toEqual([true, true, false])
     expect(now.models.slice(0, 2).every(({ swept }) => swept!.done === swept!.total)).toBe(true)
     expect(now.shards.map(({ state }) => state)).toEqual(['done', 'failed'])
+    // It is there now: what was said of it before counts no more, with another number of shards neither.
+    await cp(join(FIRST, 'tiny-mamba2'), join(dir, 'gone'), { recursive: true })
+    const third = (index: number): Promise<StudyOutcome> =>
+      runStudy(broken, { out, threads: 1, shard: { index, count: 3 } })
+    for (const index of [1, 2, 3]) await third(index)
+    for (const index of [1, 2, 3]) expect(await third(index)).toMatchObject({ failed: [], waiting: [] })
+    const end = await studyStanding(broken, out)
+    expect(end.complete).toBe(true)
+    expect(end.models.every(({ failed }) => failed === undefined)).toBe(true)
+    await rm(join(dir, 'gone'), { recursive: true })
   })
 
   it('is told of by its folder alone', async () => {
