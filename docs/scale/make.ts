@@ -95,7 +95,7 @@ const models = KNOWN_MODELS.map(({ id, dtype }, m) => {
     return {
       flops: flops.evaluate + flops.sweep,
       rows: rows.sweep,
-      laptopSeconds: (cpuFlops.evaluate + cpuFlops.sweep) / cpuRate,
+      laptopSeconds: { evaluate: cpuFlops.evaluate / cpuRate, sweep: cpuFlops.sweep / cpuRate },
       gpuSeconds: { evaluate: flops.evaluate / rate, sweep: flops.sweep / rate },
     }
   }
