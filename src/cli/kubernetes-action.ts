@@ -50,6 +50,8 @@ export interface KubernetesCommandOptions extends SettingFlags {
   readonly schema?: true
 }
 
+/** Looks in a row that may fail before it is given up: API servers restart now and then. */
+const PATIENCE = 10
 /** Some shares failed. */
 const EXIT_SOME_FAILED = 1
 
@@ -184,17 +186,34 @@ interface Job {
 async function follow(study: Study, name: string, seconds: number, to: KubectlOptions): Promise<void> {
   const get = async (job: string): Promise<Job> =>
     JSON.parse(await kubectl(['get', 'job', job, '--output', 'json'], to)) as Job
-  let said = ''
-  for (;;) {
+  const look = async () => {
     const workers = await get(name)
-    const worker = workerStanding(workers.status, jobIndices(study, workers.spec.completions))
-    const report = reportStanding((await get(reportJobName(name))).status)
+    return {
+      worker: workerStanding(workers.status, jobIndices(study, workers.spec.completions)),
+      report: reportStanding((await get(reportJobName(name))).status),
+    }
+  }
+  let said = ''
+  let failures = 0
+  for (;;) {
+    let standing: Awaited<ReturnType<typeof look>>
+    try {
+      standing = await look()
+    } catch (error) {
+      // What was never seen is likely to be named wrongly.
+      if (!(error instanceof InputError) || said === '' || ++failures === PATIENCE) throw error
+      onNote(`looks again: ${error.message}`)
+      await sleep(seconds * 1000)
+      continue
+    }
+    failures = 0
+    const { worker, report } = standing
     const line = `${name}: ${worker.line}; report: ${report.line}`
     if (line !== said) print(visibleText(line))
     said = line
     if (worker.ended === 'failed' || report.ended === 'failed') {
       onNote(
-        `kubectl logs --selector ${INSTANCE}=${name} --prefix says why; when that is mended, --resubmit computes what is missing`,
+        `kubectl logs${to.namespace === undefined ? '' : ` -n ${to.namespace}`} --selector ${INSTANCE}=${name} --prefix says why; when that is mended, --resubmit computes what is missing`,
       )
       process.exitCode = EXIT_SOME_FAILED
       return

@@ -16,7 +16,7 @@ export function kubernetesCommand(program: Command): void {
       'a study on Kubernetes: prints an Indexed Job whose workers share the work, and a Job for the report (docs/cluster.md)',
     )
     .argument('[study]', `a study file (docs/studies.md), or a preset: ${STUDY_PRESETS.join(', ')}`)
-    .option('--config <file>', 'settings as JSON; flags go before them')
+    .option('--config <file>', 'settings as JSON; flags win over them')
     .option('--image <image>', 'image with factflow in it (Dockerfile)')
     .option('--claim <name>', 'PersistentVolumeClaim for the run folder, at /runs')
     .addOption(number('--shards <n>', 'shares of the work (default: 8)', 1))

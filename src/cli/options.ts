@@ -110,7 +110,10 @@ export function withHubOptions(command: Command): Command {
 }
 
 /** --memory, --threads, --device, --dtype, --tf32 */
-export function withThreadOptions(command: Command): Command {
+export function withThreadOptions(
+  command: Command,
+  defaults: { readonly threads: string; readonly device?: string } = { threads: 'all processors' },
+): Command {
   return command
     .addOption(
       new Option(
@@ -119,11 +122,11 @@ export function withThreadOptions(command: Command): Command {
       ).argParser(memorySize),
     )
     .addOption(
-      new Option('--threads <n>', 'threads (default: all processors)').argParser(
+      new Option('--threads <n>', `threads (default: ${defaults.threads})`).argParser(
         wholeNumber('--threads', 1, MOST_THREADS),
       ),
     )
-    .addOption(choice('--device <name>', 'what computes', DEVICES).default('cpu'))
+    .addOption(choice('--device <name>', 'what computes', DEVICES).default('cpu', defaults.device))
     .addOption(
       choice('--dtype <type>', 'of weights and matrix products; float16 on GPUs alone', DTYPES).default(
         'float32',

@@ -201,7 +201,7 @@ async function submitAll(target: Target, options: SlurmCommandOptions): Promise<
   }
   const run = runOf(study, out, process.cwd(), await settingsOf(options))
   const plan = wholePlan(run)
-  if (options.dryRun) return dryRun(run, plan, [])
+  if (options.dryRun) return dryRun(run, plan, [], options)
   const queued = before ? await queuedParts(before) : []
   if (queued.length > 0) {
     throw new InputError(
@@ -226,7 +226,7 @@ async function resubmit(target: Target, options: SlurmCommandOptions): Promise<v
   enter(before.cwd)
   const standing = await studyStanding(study, target.out, { shards: settings.shards, models })
   const plan = missingPlan(missingShards(standing, await isReportStale(target.out)), queued)
-  if (options.dryRun) return dryRun(run, plan, queued)
+  if (options.dryRun) return dryRun(run, plan, queued, options)
   if (plan.wanted.length === 0 && !options.json) {
     note(
       standing.complete
@@ -262,21 +262,32 @@ async function cancelJobs(target: Target, { json }: SlurmCommandOptions): Promis
   }
 }
 
-/** Scripts and calls, as text that a shell could run. */
-function dryRun(run: SlurmRun, { wanted, replaced }: Plan, queued: readonly QueuedPart[]): void {
+/** Scripts and calls, as text that a shell could run, or as JSON. */
+function dryRun(
+  run: SlurmRun,
+  { wanted, replaced }: Plan,
+  queued: readonly QueuedPart[],
+  { json }: SlurmCommandOptions,
+): void {
   const folder = slurmFolder(run.out)
-  for (const { stage } of wanted) {
-    print(`# ${join(folder, scriptName(stage))}\n${stageScript(run, stage)}`)
-  }
+  const scripts = wanted.map(({ stage }) => [scriptName(stage), stageScript(run, stage)] as const)
   // Numbers of jobs that are not there yet, as a shell would remember them.
   const known: { id: string; stage: (typeof wanted)[number]['stage'] }[] = []
+  const calls = wanted.map(({ stage, shards }) => {
+    const args = sbatchArguments(run, stage, { shards, after: waitsFor(stage, known, queued) })
+    known.push({ id: `$${stage}`, stage })
+    return { stage, arguments: args }
+  })
+  if (json) {
+    const scriptsByName = Object.fromEntries(scripts)
+    print(JSON.stringify({ out: run.out, folder, scripts: scriptsByName, sbatch: calls, scancel: replaced }))
+    return
+  }
+  for (const [name, text] of scripts) print(`# ${join(folder, name)}\n${text}`)
   print(`cd ${shellLine([folder])}`)
-  for (const { stage, shards } of wanted) {
-    const after = waitsFor(stage, known, queued)
-    const args = sbatchArguments(run, stage, { shards, after })
+  for (const { stage, arguments: args } of calls) {
     const words = args.map((word) => (word.includes('$') ? `"${word}"` : shellLine([word])))
     print(`${stage}=$(sbatch ${words.join(' ')})`)
-    known.push({ id: `$${stage}`, stage })
   }
   if (wanted.length === 0) print('# nothing to submit')
   if (replaced.length > 0) print(`scancel ${replaced.join(' ')}`)

@@ -81,7 +81,10 @@ export function slurmCommand(program: Command): void {
     )
     .option('--models <labels...>', 'compute these of the study’s models only (after the file)')
     .option('--offline', 'workers make no request: models and data are in the cache')
-  withThreadOptions(command)
+  withThreadOptions(command, {
+    threads: "the task's processors",
+    device: 'cuda where a GPU is asked for, else cpu',
+  })
     .option('--follow', 'show how far the jobs are until they end; submits them first where none ever were')
     .option('--cancel', 'cancel the jobs that are in the queue or run')
     .option('--resubmit', 'submit the shards that something is missing of and that are not in the queue')
@@ -93,7 +96,7 @@ export function slurmCommand(program: Command): void {
     )
     .option('--dry-run', 'print the scripts and the calls of sbatch, and stop')
     .option('--schema', 'print the JSON Schema of the settings, and stop')
-    .option('--json', 'print what was submitted as JSON')
+    .option('--json', 'print what was submitted, or with --dry-run would be, as JSON')
     .addHelpText(
       'after',
       `

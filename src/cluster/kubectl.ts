@@ -10,6 +10,10 @@ export interface KubectlOptions {
   readonly signal?: AbortSignal
 }
 
+/** What kubectl says when it finds no cluster, or gets no answer. */
+const UNREACHABLE =
+  /unable to connect|connection (to the server .* was )?refused|no such host|timeout|timed out|deadline exceeded|context .*(not exist|must exist|not set)|API group list/i
+
 /**
  * Run kubectl.
  * @returns what it printed
@@ -39,11 +43,15 @@ export function kubectl(args: readonly string[], options: KubectlOptions = {}): 
     })
     child.on('close', (code, ending) => {
       if (code === 0) return done(out.stdout)
-      const line = out.stderr.split('\n').find((some) => some.trim() !== '' && !/^Warning:/.test(some))
+      const line = out.stderr
+        .split('\n')
+        .find((some) => some.trim() !== '' && !/^(Warning:|[EWI]\d{4} )/.test(some))
       const got = line === undefined ? `exit code ${code ?? ending}` : show(line.trim(), 300)
       const next = /immutable/.test(out.stderr)
         ? 'another study or other settings need new Jobs: give --resubmit'
-        : 'correct it, or try again'
+        : UNREACHABLE.test(out.stderr)
+          ? 'see which cluster is meant (--context, kubectl config current-context) and that it can be reached from here'
+          : 'correct it, or try again'
       fail(new InputError(`kubectl ${args[0]}: must succeed, got ${got}; ${next}`))
     })
     // One that fails early does not read its input.

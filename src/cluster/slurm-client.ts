@@ -15,6 +15,10 @@ export interface QueuedTask {
 
 /** Milliseconds that a command may take: the controller may be slow, or gone. */
 const PATIENCE = 180_000
+/** What Slurm's commands say when they find no cluster, or get no answer. */
+const UNREACHABLE =
+  /unable to contact|could not establish a configuration source|dns srv|fetch config|communication connection failure|zero bytes were transmitted|timed out/i
+
 /** States of jobs that are over. */
 const OVER = new Set([
   ...['BOOT_FAIL', 'CANCELLED', 'COMPLETED', 'DEADLINE', 'FAILED', 'NODE_FAIL', 'OUT_OF_MEMORY'],
@@ -90,7 +94,11 @@ function slurm(
         } else {
           const said = complaint(stderr, command)
           const why = error.killed ? `no answer in ${PATIENCE / 60_000} minutes` : said || error.message
-          fail(new InputError(`${command}: must succeed, got ${show(why, 300)}; ${next}`))
+          const todo =
+            error.killed || UNREACHABLE.test(said)
+              ? 'run this on a login node of the cluster, see that SLURM_CONF is right where it is set, or try again later'
+              : next
+          fail(new InputError(`${command}: must succeed, got ${show(why, 300)}; ${todo}`))
         }
       },
     )

@@ -1,5 +1,5 @@
 /** Submit a study's jobs, all of them or those that something is missing of. */
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoints/make-folder.js'
 import { InputError, show } from '../errors.js'
@@ -103,7 +103,8 @@ export function waitsFor(
 }
 
 /**
- * Write the scripts, submit what is planned, and note it in jobs.json. All of it is submitted, or nothing.
+ * Write the scripts, submit what is planned, and note it in jobs.json. All of it is submitted, or nothing; scripts of
+ * which nothing was submitted do not stay.
  * @param study JSON of the study, to be kept beside the scripts; undefined: it is there
  * @returns the new jobs
  * @throws InputError when the folder cannot be written to, or Slurm refuses
@@ -122,9 +123,8 @@ export async function submitPlan(
     )
   }
   if (study !== undefined) await writeWhole(run.file, `${JSON.stringify(study, null, 2)}\n`)
-  for (const { stage } of plan.wanted) {
-    await writeWhole(join(folder, scriptName(stage)), stageScript(run, stage))
-  }
+  const scripts = plan.wanted.map(({ stage }) => ({ stage, path: join(folder, scriptName(stage)) }))
+  for (const { stage, path } of scripts) await writeWhole(path, stageScript(run, stage))
   const submitted: SlurmJob[] = []
   try {
     for (const { stage, shards } of plan.wanted) {
@@ -139,6 +139,7 @@ export async function submitPlan(
   } catch (error) {
     // Half of it would compute and never be drawn, or be forgotten.
     await cancel(submitted.map(({ id }) => id)).catch(() => {})
+    if (submitted.length === 0) await Promise.all(scripts.map(({ path }) => rm(path, { force: true })))
     throw error
   }
   await cancel(plan.replaced)

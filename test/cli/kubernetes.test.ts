@@ -140,6 +140,17 @@ describe('kubectl', () => {
     )
   })
 
+  test.each([
+    'Unable to connect to the server: dial tcp 10.0.0.1:6443: i/o timeout',
+    'The connection to the server localhost:8080 was refused - did you specify the right host or port?',
+    'error: context "there" does not exist',
+  ])('finds no cluster: %s', async (said) => {
+    kubectl(`echo 'E1130 12:00:00.0 1 memcache.go:265] "Unhandled Error"' >&2; echo '${said}' >&2; exit 1`)
+    expect(await refuse([...JOB, '--apply'], { env })).toBe(
+      `error: kubectl apply: must succeed, got ${JSON.stringify(said)}; see which cluster is meant (--context, kubectl config current-context) and that it can be reached from here`,
+    )
+  })
+
   test('ends without a word', async () => {
     kubectl('exit 3')
     expect(await refuse([...JOB, '--delete'], { env })).toMatch(
@@ -222,6 +233,37 @@ cat "$3.$n" 2>/dev/null || cat "$3.last"`)
       new Set(['get job demo --output json', 'get job demo-report --output json']),
     )
   })
+
+  /** Asked for the workers' Job, kubectl fails from one look to another. */
+  function fails(from: number, to: number): void {
+    const file = join(bin, 'kubectl')
+    const says = readFileSync(file, 'utf8').replace(
+      '\ncat ',
+      `\nif [ "$3" = demo ] && [ "$n" -ge ${from} ] && [ "$n" -le ${to} ]; then echo 'Unable to connect to the server' >&2; exit 1; fi\ncat `,
+    )
+    writeFileSync(file, says)
+  }
+
+  test('bears looks that fail, and says so', async () => {
+    states([{ active: 1 }, { completedIndexes: '0-3', ...complete }], [{ active: 1 }, complete])
+    fails(1, 2)
+    const { code, stdout, stderr } = await factflow(['kubernetes', 'demo', '--follow', '1'], { env })
+    expect({ code, lines: stdout.trimEnd().split('\n').length }).toEqual({ code: 0, lines: 2 })
+    expect(stderr.match(/^note: looks again: kubectl get: must succeed, got /gm)).toHaveLength(2)
+  })
+
+  test('gives up after ten in a row, or where it never saw the Jobs', async () => {
+    states([{ active: 1 }], [{ active: 1 }])
+    fails(1, 99)
+    const { code, stderr } = await factflow(['kubernetes', 'demo', '--follow', '1'], { env })
+    expect(code).toBe(2)
+    expect(stderr.match(/^note: looks again: /gm)).toHaveLength(9)
+    expect(stderr).toMatch(/^error: kubectl get: must succeed, got "Unable to connect to the server"; /m)
+
+    states([{ active: 1 }], [{ active: 1 }])
+    fails(0, 99)
+    expect(await refuse(['kubernetes', 'demo', '--follow', '1'], { env })).toMatch(/^error: kubectl get: /)
+  }, 60_000)
 
   test('ends with exit code 1 when the workers have failed', async () => {
     const failed = {

@@ -43,10 +43,38 @@ describe('a dry run', () => {
     expect(existsSync(out)).toBe(false)
   })
 
+  it('prints as JSON the same scripts and calls', async () => {
+    const out = join(cwd, 'json')
+    const args = ['slurm', study, '-o', out, '--config', config, '--dry-run']
+    const text = await succeed(args, { env, cwd })
+    const { scripts, sbatch, ...rest } = JSON.parse(await succeed([...args, '--json'], { env, cwd })) as {
+      scripts: Record<string, string>
+      sbatch: { stage: string; arguments: string[] }[]
+    }
+    expect(rest).toEqual({ out, folder: join(out, 'slurm'), scancel: [] })
+    expect(Object.keys(scripts)).toEqual(['evaluate.sh', 'sweep.sh', 'report.sh'])
+    for (const [name, script] of Object.entries(scripts)) {
+      expect(text).toContain(`# ${join(out, 'slurm', name)}\n${script}\n`)
+    }
+    expect(sbatch.map(({ stage }) => stage)).toEqual(['evaluate', 'sweep', 'report'])
+    expect(sbatch[1]!.arguments.slice(-3)).toEqual([
+      '--array=1-4',
+      '--dependency=afterany:$evaluate',
+      'sweep.sh',
+    ])
+    expect(existsSync(out)).toBe(false)
+  })
+
   it('knows a preset, and puts its run where factflow study does', async () => {
     const text = await succeed(['slurm', 'demo', '--dry-run'], { env, cwd })
     expect(text).toContain(`\ncd ${join(cwd, 'runs', 'demo', 'slurm')}\n`)
   })
+})
+
+it('says in its help which threads and device are the default', async () => {
+  const help = (await succeed(['slurm', '--help'], { env, cwd })).replace(/\s+/g, ' ')
+  expect(help).toContain("threads (default: the task's processors)")
+  expect(help).toContain(' default: cuda where a GPU is asked for, else cpu)')
 })
 
 it('prints the schema of its settings', async () => {
@@ -93,12 +121,13 @@ describe('errors', () => {
     )
   })
 
-  it('of a machine without Slurm say where there is one, and leave no jobs behind', async () => {
+  it('of a machine without Slurm say where there is one, and leave no jobs and scripts of its own behind', async () => {
     const out = join(cwd, 'without')
-    mkdirSync(out)
+    mkdirSync(join(out, 'slurm'), { recursive: true })
+    writeFileSync(join(out, 'slurm', 'own.sh'), '')
     expect(await say(study, '-o', out)).toBe(
       'error: sbatch: must be a command of this machine, got none; run this on a login node of the cluster, or see with --dry-run what it would do',
     )
-    expect(readdirSync(join(out, 'slurm'))).not.toContain('jobs.json')
+    expect(readdirSync(join(out, 'slurm')).sort()).toEqual(['own.sh', 'study.json'])
   })
 })

@@ -1,6 +1,15 @@
 /** Settings, scripts, plans, and Slurm's commands by stand-ins; what runs on a cluster is in slurm-run.test.ts. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -383,7 +392,13 @@ describe('commands of Slurm', () => {
     )
     only({ squeue: 'echo "squeue: error: Unable to contact slurm controller" >&2; exit 1' })
     await expect(queue(['1'])).rejects.toThrow(
-      new InputError('squeue: must succeed, got "Unable to contact slurm controller"; try again'),
+      new InputError(
+        'squeue: must succeed, got "Unable to contact slurm controller"; run this on a login node of the cluster, see that SLURM_CONF is right where it is set, or try again later',
+      ),
+    )
+    only({ squeue: 'echo "squeue: error: Unexpected message received" >&2; exit 1' })
+    await expect(queue(['1'])).rejects.toThrow(
+      new InputError('squeue: must succeed, got "Unexpected message received"; try again'),
     )
     only({ scancel: 'exit 3' })
     await expect(cancel(['1'])).rejects.toThrow(/^scancel: must succeed, got "Command failed/)
@@ -422,6 +437,8 @@ describe('commands of Slurm', () => {
     )
     expect(readFileSync(join(dir, 'cancelled'), 'utf8')).toBe('1 2\n')
     expect(await readJobs(out)).toBeUndefined()
+    // Jobs whose cancelling failed would need them.
+    expect(existsSync(join(out, 'slurm', 'sweep.sh'))).toBe(true)
 
     writeFileSync(join(out, 'n'), '10')
     const jobs = await submitPlan(run, wholePlan(run), { study: { name: 'capitals' }, queued: [] })
