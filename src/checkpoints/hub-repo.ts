@@ -62,7 +62,8 @@ export async function filesOf(
   for (const { path, size, etag } of files.values()) {
     if (typeof path !== 'string') throw notHub(client, `a file with the path ${show(path)}`)
     // The etag names a file of the cache.
-    if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(etag) || !Number.isSafeInteger(size) || size < 0) {
+    const isHash = typeof etag === 'string' && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(etag)
+    if (!isHash || !Number.isSafeInteger(size) || size < 0) {
       throw notHub(client, `a file ${show(path)} of ${show(size)} bytes with the hash ${show(etag)}`)
     }
   }

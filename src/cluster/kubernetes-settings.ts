@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { InputError, show } from '../errors.js'
 import { DEVICES, DTYPES } from '../runtime/open-runtime.js'
+import { SIZED } from '../sized.js'
 import { issueError } from '../studies/study.js'
 
 /** Where volumes are in a worker. */
@@ -16,13 +17,13 @@ const MOST_OF_NAME = 48
 const label = (most: number) =>
   z
     .string()
-    .max(most)
+    .max(most, SIZED)
     .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'small letters, digits and - (a DNS label)')
 const objectName = z
   .string()
-  .max(253)
+  .max(253, SIZED)
   .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'small letters, digits, - and . (the name of an object)')
-const text = z.string().trim().min(1)
+const text = z.string().trim().min(1, SIZED)
 const count = z.int().min(1)
 
 /** Jobs have at most 100,000 completions, and two for each share; the rules for more than 10,000 are others. */

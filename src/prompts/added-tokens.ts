@@ -36,7 +36,7 @@ export function readAddedTokens(
       throw fault(
         where,
         `added_tokens[${i}]`,
-        'have an id (a whole number from 0 to 2^24) and a content',
+        'have an id (a whole number from 0 to 2^20) and a content',
         entry,
       )
     }

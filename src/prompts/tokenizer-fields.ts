@@ -27,7 +27,7 @@ export function object(value: unknown, where: string, name: string): Json {
 }
 
 /** No vocabulary comes near; a table by id of a damaged file should not fill the memory. */
-const MAX_ID = 2 ** 24
+const MAX_ID = 2 ** 20
 
 export function isId(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < MAX_ID

@@ -120,7 +120,7 @@ function vocabulary(value: unknown, where: string): Record<string, number> {
   for (const [token, id] of Object.entries(vocab)) {
     if (!isId(id)) {
       throw new InputError(
-        `${where}: model.vocab must map tokens to ids (whole numbers from 0 to 2^24), got ${show(id)} for ${show(token)}; give the tokenizer.json that belongs to the model`,
+        `${where}: model.vocab must map tokens to ids (whole numbers from 0 to 2^20), got ${show(id)} for ${show(token)}; give the tokenizer.json that belongs to the model`,
       )
     }
   }

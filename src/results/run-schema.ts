@@ -6,6 +6,10 @@ import { FEATURE_CATEGORIES } from '../models/architecture.js'
 export const RUN_FILE = 'run.json'
 export const FORMAT = 'factflow-run/1'
 
+/** Counts go into columns of 32 bits; those of parameters into one of 64. */
+const whole = z.int().min(0)
+const MOST_WHOLE = 2 ** 31 - 1
+
 export const runModel = z.object({
   /** Where it was opened from: an embedded name, a folder, an id on the Hub. */
   source: z.string(),
@@ -19,9 +23,9 @@ export const runModel = z.object({
     .optional(),
   modelType: z.string(),
   family: z.string(),
-  layers: z.number(),
-  width: z.number().optional(),
-  parameters: z.number().optional(),
+  layers: whole.max(MOST_WHOLE),
+  width: whole.max(MOST_WHOLE).optional(),
+  parameters: whole.optional(),
   /** Floating point operations of a row of the residual stream through one layer, and of its unembedding. */
   layerFlops: z.number().optional(),
   headFlops: z.number().optional(),
@@ -40,8 +44,8 @@ export const runDataset = z.object({
   source: z.string(),
   /** SHA-256 over its usable facts; missing where results were imported. */
   fingerprint: z.string().optional(),
-  facts: z.number(),
-  unusable: z.number(),
+  facts: whole.max(MOST_WHOLE),
+  unusable: whole.max(MOST_WHOLE),
 })
 
 export const runBase = z.object({

@@ -8,6 +8,7 @@ import { parseFlow } from '../experiments/flows.js'
 import { FEATURE_CATEGORIES } from '../models/architecture.js'
 import { ROLES } from '../prompts/roles.js'
 import { INTERVALS } from '../results/statistics.js'
+import { SIZED } from '../sized.js'
 import { DIMENSIONS, FIGURE_PRESETS, KNOWLEDGE, KNOWN } from './names.js'
 
 function isFlow(text: string): boolean {
@@ -19,11 +20,11 @@ function isFlow(text: string): boolean {
   }
 }
 
-const text = z.string().trim().min(1)
+const text = z.string().trim().min(1, SIZED)
 const count = z.int().min(1)
-const names = z.array(text).min(1)
+const names = z.array(text).min(1, SIZED)
 const oneOrMore = <T extends z.ZodType>(item: T) =>
-  z.union([item, z.array(item).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]))
+  z.union([item, z.array(item).min(1, SIZED)]).transform((value) => (Array.isArray(value) ? value : [value]))
 
 const model = z.strictObject({
   model: text.describe('Embedded model, folder, or id on the Hugging Face Hub.'),
@@ -87,7 +88,7 @@ const infoFlow = z.strictObject({
   windows,
   flows: z
     .array(flow)
-    .min(1)
+    .min(1, SIZED)
     .optional()
     .describe('Curves, each source[>target][:features]; default the paper’s seven.'),
   models: names.optional().describe('Labels of models; default all.'),
@@ -124,7 +125,7 @@ const where = z
     relation: names.optional().describe('Only facts of these relations.'),
     known: z
       .array(z.enum(KNOWLEDGE))
-      .min(1)
+      .min(1, SIZED)
       .optional()
       .describe('Only facts that the model knows (its first choice is right), or those that it does not.'),
   })
@@ -162,7 +163,7 @@ const decay = z.strictObject({
   kind: z.literal('decay'),
   ...drawn,
   plot: z.enum(['histograms', 'boxes']).default('histograms'),
-  layers: z.array(z.int().min(0)).min(1).optional().describe('Default: at most eight, evenly spaced.'),
+  layers: z.array(z.int().min(0)).min(1, SIZED).optional().describe('Default: at most eight, evenly spaced.'),
   models: names.optional().describe('Labels of models; default all that have feature categories.'),
 })
 
@@ -179,7 +180,7 @@ export const studySchema = z.strictObject({
   description: text.optional(),
   models: z
     .array(z.union([text, model]))
-    .min(1)
+    .min(1, SIZED)
     .transform((all) => all.map((one) => (typeof one === 'string' ? { model: one } : one))),
   data: oneOrMore(z.union([text, data])).transform((all) =>
     all.map((one) => (typeof one === 'string' ? { source: one } : one)),

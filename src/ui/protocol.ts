@@ -6,19 +6,20 @@ import { z } from 'zod'
 import { FEATURE_CATEGORIES, type FeatureCategory } from '../models/architecture.js'
 import type { ModelNeeds } from '../models/known.js'
 import { ROLES, type Role } from '../prompts/roles.js'
+import { SIZED } from '../sized.js'
 import type { StudyCalls } from './study-protocol.js'
 
 const role = z.enum(ROLES)
 const features = z.enum(FEATURE_CATEGORIES)
 const position = z.int().min(0)
 /** Characters of a prompt, and tokens or ids in a list: what a page sends is never longer. */
-const text = z.string().max(20_000)
-const positions = z.array(position).min(1).max(4096)
+const text = z.string().max(20_000, SIZED)
+const positions = z.array(position).min(1, SIZED).max(4096, SIZED)
 
 /** Which model: an embedded one, a folder that the server was given, or one of the Hub. */
 const modelRef = z.strictObject({
-  name: z.string().min(1).max(300),
-  revision: z.string().min(1).max(200).optional(),
+  name: z.string().min(1, SIZED).max(300, SIZED),
+  revision: z.string().min(1, SIZED).max(200, SIZED).optional(),
 })
 
 /** A prompt and what it is about. */
@@ -42,26 +43,26 @@ export const SCHEMAS = {
     window: z.int().min(1),
     target: role,
     features,
-    flows: z.array(flow).max(50),
+    flows: z.array(flow).max(50, SIZED),
   }),
   flows: z.strictObject({
     model: modelRef,
-    prompts: z.array(z.strictObject(promptText)).min(1).max(64),
+    prompts: z.array(z.strictObject(promptText)).min(1, SIZED).max(64, SIZED),
     window: z.int().min(1),
-    flows: z.array(flow).min(1).max(50),
+    flows: z.array(flow).min(1, SIZED).max(50, SIZED),
   }),
   cut: z.strictObject({
     ...promptRef,
     knockouts: z
       .array(
         z.strictObject({
-          layers: z.array(z.int().min(0)).min(1).max(1000),
+          layers: z.array(z.int().min(0)).min(1, SIZED).max(1000, SIZED),
           sources: positions,
           targets: positions,
           features,
         }),
       )
-      .max(1000),
+      .max(1000, SIZED),
   }),
 } as const
 

@@ -2,9 +2,10 @@
 import { z } from 'zod'
 import { FEATURE_CATEGORIES, type FeatureCategory } from '../models/architecture.js'
 import { ROLES, type Role } from '../prompts/roles.js'
+import { SIZED } from '../sized.js'
 
-const name = z.string().min(1).max(300)
-const some = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(200).optional()
+const name = z.string().min(1, SIZED).max(300, SIZED)
+const some = <T extends z.ZodType>(item: T) => z.array(item).min(1, SIZED).max(200, SIZED).optional()
 
 /** Which prompts a model knows: without a knockout its first choice is the answer (or not, or either). */
 export const KNOWLEDGE = ['any', 'known', 'unknown'] as const

@@ -233,7 +233,7 @@ describe('tokenizer.json variants', () => {
     [
       'added token',
       { ...rest, model, added_tokens: [{ id: 3 }] },
-      'added_tokens[0] must have an id (a whole number from 0 to 2^24) and a content',
+      'added_tokens[0] must have an id (a whole number from 0 to 2^20) and a content',
     ],
   ])('%s: refused by name', (_, json, message) => {
     const error = inputError(() => Tokenizer.fromJson(json, 'folder/tokenizer.json'))

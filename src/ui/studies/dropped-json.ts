@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { InputError, show } from '../../errors.js'
 import { FEATURE_CATEGORIES } from '../../models/architecture.js'
 import { ROLES } from '../../prompts/roles.js'
+import { SIZED } from '../../sized.js'
 import { DROPPED_TRACES } from '../../studies/names.js'
 import type { StudyCurve } from '../study-protocol.js'
 import { accuracyOf, type EffectTable, emptyRows } from './effect-table.js'
@@ -38,7 +39,7 @@ const infoFlow = z.object({
         ),
       }),
     )
-    .min(1),
+    .min(1, SIZED),
 })
 
 /** `factflow trace --json` */
@@ -59,7 +60,7 @@ const trace = z.object({
         relativeChange: z.array(z.number().nullable()),
       }),
     )
-    .min(1),
+    .min(1, SIZED),
 })
 
 export type Trace = z.infer<typeof trace>

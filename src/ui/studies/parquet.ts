@@ -1,6 +1,16 @@
 /** Parquet files in a page, by column. */
-import { type ColumnData, parquetMetadataAsync, parquetRead } from 'hyparquet'
+import {
+  type AsyncBuffer,
+  type ColumnData,
+  type FileMetaData,
+  parquetMetadata,
+  parquetRead,
+  parquetSchema,
+  type RowGroup,
+} from 'hyparquet'
 import { InputError } from '../../errors.js'
+import { checkPages } from './parquet-pages.js'
+import { checkSize, readStruct } from './thrift.js'
 
 /** What a column holds; a question mark: or null. */
 export type ColumnKind = 'text' | 'text?' | 'integer' | 'integer?' | 'number' | 'boolean' | 'boolean?'
@@ -56,10 +66,7 @@ export async function readParquet<const Kinds extends ColumnKinds>(
       return bytes
     },
   }
-  const metadata = await decoded(name, () =>
-    // Looking for geometry goes round for ever in some damaged files.
-    parquetMetadataAsync(buffer, { geoparquet: false }),
-  )
+  const metadata = await decoded(name, () => footerOf(buffer))
   checkColumns(name, metadata, kinds)
   const columns = Object.keys(kinds)
   let before = 0
@@ -70,8 +77,9 @@ export async function readParquet<const Kinds extends ColumnKinds>(
     // One after the other: of several that fail, hyparquet leaves some for nobody to catch.
     for (const column of columns) {
       const parts: ColumnData[] = []
-      await decoded(name, () =>
-        parquetRead({
+      await decoded(name, async () => {
+        await checkColumn(buffer, metadata, group, column)
+        await parquetRead({
           file: buffer,
           metadata,
           columns: [column],
@@ -79,8 +87,8 @@ export async function readParquet<const Kinds extends ColumnKinds>(
           rowEnd: before + rows,
           // What this throws nobody catches.
           onChunk: (chunk) => void parts.push(chunk),
-        }),
-      )
+        })
+      })
       found.set(column, joined(parts, before, rows))
     }
     for (const column of columns) checkValues(name, column, kinds[column]!, found.get(column), rows, before)
@@ -88,6 +96,52 @@ export async function readParquet<const Kinds extends ColumnKinds>(
     before += rows
   }
   return before
+}
+
+/** What is behind a file's footer: its length, and a mark. */
+const TAIL = 8
+/** Rows of a group; DuckDB's have 122,880. */
+const MOST_ROWS = 2 ** 20
+
+/** @throws Error when it is none, or tells of more than there is */
+async function footerOf(file: AsyncBuffer): Promise<FileMetaData> {
+  const size = file.byteLength
+  checkSize('a tail', TAIL, size)
+  const length = new DataView(await file.slice(size - TAIL)).getUint32(0, true)
+  checkSize('a footer', length, size - TAIL)
+  const bytes = new Uint8Array(await file.slice(size - TAIL - length))
+  readStruct(bytes.subarray(0, length), 0)
+  // Looking for geometry goes round for ever in some damaged files.
+  const metadata = parquetMetadata(bytes, { geoparquet: false })
+  for (const { num_rows: rows } of metadata.row_groups) checkSize('a group of rows', Number(rows), MOST_ROWS)
+  return metadata
+}
+
+/** @throws Error when a column is not there once, is nested, or its pages do not fit into it */
+async function checkColumn(
+  file: AsyncBuffer,
+  metadata: FileMetaData,
+  group: RowGroup,
+  name: string,
+): Promise<void> {
+  const chunks = group.columns.filter(({ meta_data: data }) => data?.path_in_schema[0] === name)
+  const leaves = parquetSchema(metadata).children.filter(({ element }) => element.name === name)
+  const [chunk, leaf] = [chunks[0]?.meta_data, leaves[0]]
+  // Of a column that is there twice hyparquet forgets the second: nobody catches what it throws.
+  if (chunks.length !== 1 || leaves.length !== 1 || chunk?.path_in_schema.length !== 1) {
+    throw new Error(`${chunks.length} columns ${name} in a group of rows`)
+  }
+  const { repetition_type: repetition } = leaf!.element
+  if (leaf!.children.length > 0 || repetition === 'REPEATED') throw new Error(`lists in ${name}`)
+  const begin = Number(chunk.dictionary_page_offset || chunk.data_page_offset)
+  const bytes = await file.slice(begin, begin + Number(chunk.total_compressed_size))
+  checkPages({
+    bytes: new Uint8Array(bytes),
+    codec: chunk.codec,
+    type: leaf!.element.type ?? chunk.type,
+    optional: repetition !== 'REQUIRED',
+    rows: Number(group.num_rows),
+  })
 }
 
 /** Ends come from the file: what is no place in it ends the process in Node, and is another place in browsers. */
@@ -112,11 +166,7 @@ function joined(parts: readonly ColumnData[], before: number, rows: number): Arr
   return whole
 }
 
-function checkColumns(
-  name: string,
-  { schema }: Awaited<ReturnType<typeof parquetMetadataAsync>>,
-  kinds: ColumnKinds,
-): void {
+function checkColumns(name: string, { schema }: FileMetaData, kinds: ColumnKinds): void {
   for (const [column, kind] of Object.entries(kinds)) {
     const element = schema.find((one) => one.name === column)
     const type = element?.type ?? element?.converted_type
