@@ -93,11 +93,12 @@ function checkRuns(page: Uint8Array, encoding: unknown, type: ColumnMetaData['ty
   }
 }
 
-/** Runs of equal values, and values packed in bits. */
+/** Runs of equal values, and values packed in bits: none more than `values`. */
 function checkHybrid(bytes: Uint8Array, width: number, values: number): void {
   checkSize('bits of a value', width, 32)
   if (width === 0) return
-  for (let at = 0, seen = 0; seen < values; ) {
+  // Of values that are null there is none: runs may end before.
+  for (let at = 0, seen = 0; seen < values && at < bytes.length; ) {
     const { value: header, end } = varint(bytes, at)
     const count = header >>> 1
     const packed = (header & 1) === 1
