@@ -198,7 +198,8 @@ function effectRows(
       cut = table.cutNumber(checkedCut({ ...at, ...roles }, `${path}: row ${before + i}`))
     }
     known = i
-    const start = first[i]!
+    // A damaged file may have them in a column of 64-bit numbers.
+    const start = Number(first[i])
     if (!(start >= 0 && start < MOST_LAYERS)) {
       throw new InputError(
         `${path}: row ${before + i}: first_layer must be from 0 to ${MOST_LAYERS - 1}, got ${start}; ${ELSEWHERE}`,
@@ -207,10 +208,10 @@ function effectRows(
     rows.cut[n] = cut
     rows.prompt[n] = prompt
     rows.firstLayer[n] = start
-    rows.baseProb[n] = base[i]!
-    rows.prob[n] = prob[i]!
-    rows.change[n] = change[i]!
-    rows.rank[n] = rank[i] ?? 0
+    rows.baseProb[n] = Number(base[i])
+    rows.prob[n] = Number(prob[i])
+    rows.change[n] = Number(change[i])
+    rows.rank[n] = Number(rank[i] ?? 0)
     rows.hit[n] = hit[i] === null || hit[i] === undefined ? -1 : Number(hit[i])
     n++
   }
