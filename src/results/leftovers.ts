@@ -20,7 +20,7 @@ let own: string | undefined
  * Where process ids mean what they mean here: a machine since it was started, and in it a container. Names of machines
  * alone will not do: containers on several machines that share a disk may have one name, and all of them a process 7.
  */
-function here(): string {
+export function here(): string {
   own ??= `${hostname()}.${createHash('sha256')
     .update(`${orNothing(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'))}`)
     .update(orNothing(() => readlinkSync('/proc/self/ns/pid')))

@@ -10,6 +10,7 @@ import process from 'node:process'
 import { z } from 'zod'
 import { isRunning } from '../checkpoints/alive.js'
 import { errorCode } from '../errors.js'
+import { here } from '../results/leftovers.js'
 import { writeWhole } from '../results/whole-file.js'
 import { parseShard, type Shard, shardName } from './shard.js'
 
@@ -32,6 +33,8 @@ const worker = z.object({
   format: z.literal(FORMAT),
   host: z.string(),
   pid: z.number(),
+  /** Where that number means a process: see `here`. */
+  place: z.string().optional(),
   /** Of the cluster: Slurm's job and task, or the name of the pod. */
   job: z.string().optional(),
   shard: z.string().refine(isShard).optional(),
@@ -81,6 +84,7 @@ export class WorkerFile {
       format: FORMAT,
       host: hostname(),
       pid: process.pid,
+      place: here(),
       ...(job !== undefined && { job }),
       ...(shard && { shard: shardName(shard) }),
       ...{ state: 'running', done: 0, total: 0, flops: 0, seconds: 0 },
@@ -169,15 +173,15 @@ async function removeDead(dir: string, count: number | undefined): Promise<void>
     const shard = workerShard(value)
     const counts = shard
       ? count === undefined || shard.count === count
-      : value.host !== hostname() || isRunning(value.pid)
+      : value.place !== here() || isRunning(value.pid)
     if (!counts) await rm(file, { force: true })
   }
 }
 
 /** How a worker does: `lost` when it should have said something by now, or its process is known to be gone. */
-export function workerState({ state, updated, host, pid }: Worker, now = Date.now()): WorkerState {
+export function workerState({ state, updated, place, pid }: Worker, now = Date.now()): WorkerState {
   if (state !== 'running' && state !== 'waiting') return state
-  if (host === hostname()) return isRunning(pid) ? state : 'lost'
+  if (place === here()) return isRunning(pid) ? state : 'lost'
   return now - Date.parse(updated) > SILENCE ? 'lost' : state
 }
 
