@@ -39,7 +39,7 @@ export function checkPages({ bytes, codec, type, optional, rows }: ColumnPages):
       left -= values
       const page = unpacked(body, size, codec)
       const levels = optional ? checkLevels(page, values) : 0
-      checkRuns(page.subarray(levels), encoding, type, values)
+      checkValues(page.subarray(levels), encoding, type, values)
     } else if (header[1] === PAGE.second && second) {
       const [, values, nulls, count, encoding, definitions, repetitions, compressed = true] = second
       checkSize('a page', values, left)
@@ -52,13 +52,23 @@ export function checkPages({ bytes, codec, type, optional, rows }: ColumnPages):
       if (optional) checkHybrid(body.subarray(repetitions, levels), 1, values)
       const rest = body.subarray(levels)
       const page = compressed === false ? rest : unpacked(rest, size - levels, codec)
-      checkRuns(page, encoding, type, values - nulls)
+      checkValues(page, encoding, type, values - nulls)
     } else throw new Error(`a page of type ${String(header[1])} without its header`)
   }
 }
 
 const PAGE = { first: 0, dictionary: 2, second: 3 } as const
-const ENCODING = { plain: 0, plainDictionary: 2, rle: 3, dictionary: 8 } as const
+/** Those that DuckDB writes; of others hyparquet reads some, which make room for what is not there. */
+const ENCODING = {
+  plain: 0,
+  plainDictionary: 2,
+  rle: 3,
+  delta: 5,
+  deltaLength: 6,
+  dictionary: 8,
+  streams: 9,
+} as const
+const ENCODINGS: ReadonlySet<unknown> = new Set(Object.values(ENCODING))
 
 type Fields = unknown[] | undefined
 
@@ -83,14 +93,33 @@ function runsLength(page: Uint8Array): number {
   return length
 }
 
-/** Values that are numbers in runs: those of a dictionary, and booleans. */
-function checkRuns(page: Uint8Array, encoding: unknown, type: ColumnMetaData['type'], values: number): void {
+/** Values that are numbers in runs: those of a dictionary, and booleans; and those that are differences. */
+function checkValues(
+  page: Uint8Array,
+  encoding: unknown,
+  type: ColumnMetaData['type'],
+  values: number,
+): void {
+  if (!ENCODINGS.has(encoding)) throw new Error(`values of encoding ${String(encoding)}`)
+  if (encoding === ENCODING.delta && type !== 'INT32') throw new Error(`differences of ${type}`)
   if (encoding === ENCODING.rle && type !== 'BOOLEAN') throw new Error(`runs of ${type}`)
   if (type === 'BOOLEAN' && encoding !== ENCODING.plain) {
     checkHybrid(page.subarray(4, 4 + runsLength(page)), 1, values)
   } else if (encoding === ENCODING.dictionary || encoding === ENCODING.plainDictionary) {
     checkHybrid(page.subarray(1), page[0] ?? 0, values)
+  } else if (encoding === ENCODING.delta || encoding === ENCODING.deltaLength) {
+    checkBlocks(page)
   }
+}
+
+/** A block of differences has at least one part, of 32 values or a multiple: else hyparquet goes on for ever. */
+function checkBlocks(page: Uint8Array): void {
+  const { value: block, end } = varint(page, 0)
+  const { value: parts } = varint(page, end)
+  checkSize('a block', block, 2 ** 31 - 1)
+  checkSize('parts of a block', parts, block / 32)
+  const even = parts > 0 && block % (32 * parts) === 0
+  if (!even) throw new Error(`a block of ${block} values in ${parts} parts`)
 }
 
 /** Runs of equal values, and values packed in bits: none more than `values`. */
