@@ -6,12 +6,13 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import type { DuckDBListType, DuckDBStructType, DuckDBType } from '@duckdb/node-api'
-import { type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaTree } from 'hyparquet'
+import { type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet'
 import { z } from 'zod'
 import { errorCode } from '../errors.js'
 import { literal } from './database.js'
 import { PART_PREFIX, type TableName } from './rows.js'
 import { TABLES } from './tables.js'
+import { checkSize, readStruct } from './thrift.js'
 
 /** Keys of the footer's metadata. */
 const ORIGIN = 'factflow'
@@ -20,6 +21,9 @@ const CHECKSUM = 'factflow.sha256'
 const ZEROS = '0'.repeat(64)
 /** Bytes of a file's end that are read at once: more than a footer has. */
 const FOOTER_BYTES = 16_384
+/** What is behind a footer: its length, and a mark, PAR1. */
+const TAIL = 8
+const MARK = 0x31524150
 
 const originSchema = z.object({
   table: z.enum(Object.keys(PART_PREFIX) as [TableName, ...TableName[]]),
@@ -117,7 +121,16 @@ async function readMetadata(handle: FileHandle): Promise<FileMetaData> {
     return bytes.buffer.slice(0, bytesRead)
   }
   try {
-    return await parquetMetadataAsync({ byteLength: size, slice }, { initialFetchSize: FOOTER_BYTES })
+    const bytes = await slice(Math.max(0, size - FOOTER_BYTES))
+    checkSize('a tail', TAIL, bytes.byteLength)
+    const view = new DataView(bytes)
+    const [length, mark] = [view.byteLength - TAIL, view.byteLength - 4].map((at) => view.getUint32(at, true))
+    if (mark !== MARK) throw new Error('it has no footer')
+    checkSize('a footer', length, size - TAIL)
+    const whole = length + TAIL <= bytes.byteLength ? bytes : await slice(size - TAIL - length)
+    // hyparquet goes round for ever in some damaged footers, and in some more when it looks for geometry.
+    readStruct(new Uint8Array(whole, whole.byteLength - TAIL - length, length), 0)
+    return parquetMetadata(whole, { geoparquet: false })
   } catch (error) {
     // What the system says of the disk is not about the file.
     if (error instanceof Error && 'syscall' in error) throw error

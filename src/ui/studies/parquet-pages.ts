@@ -3,7 +3,7 @@
  * memory, which ends the page. See https://parquet.apache.org/docs/file-format/.
  */
 import { type ColumnMetaData, snappyUncompress } from 'hyparquet'
-import { checkSize, readStruct, varint } from './thrift.js'
+import { checkSize, readStruct, varint } from '../../results/thrift.js'
 
 /** Bytes from one of snappy's: its copies are of 64 bytes at most, and take 3. */
 const SNAPPY = 64

@@ -9,8 +9,8 @@ import {
   type RowGroup,
 } from 'hyparquet'
 import { InputError } from '../../errors.js'
+import { checkSize, readStruct } from '../../results/thrift.js'
 import { checkPages } from './parquet-pages.js'
-import { checkSize, readStruct } from './thrift.js'
 
 /** What a column holds; a question mark: or null. */
 export type ColumnKind = 'text' | 'text?' | 'integer' | 'integer?' | 'number' | 'boolean' | 'boolean?'
