@@ -215,7 +215,8 @@ it('a run folder that is removed while a study runs is an error', { timeout: TIM
   const code = await ended
   expectRefused(
     { code, stdout: '', stderr },
-    /must stay while results are added to it, got no such folder any more/,
+    // Where it is missed first, when a part is written or when the stored ones are looked at, is a matter of chance.
+    /must stay while results are added to it, got no such folder any more|must be a run folder with run.json, got none/,
   )
   await rename(`${out}-moved`, out)
   await expectMended()
