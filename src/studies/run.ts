@@ -14,6 +14,7 @@ import { modelSizes } from './model-here.js'
 import { checkSets } from './prompt-sets.js'
 import { type Shard, shardName } from './shard.js'
 import {
+  type DataFact,
   dataFacts,
   evaluationCosts,
   evaluationFactor,
@@ -266,16 +267,21 @@ class StudyRun {
       evaluationCosts(new Map([...prices].map(([label, spec]) => [label, spec && priceOf(spec)])), facts),
     )
     await this.#stored(async (stored) => {
-      for (const entry of models) await this.#apart(entry, () => this.#evaluate(entry, data, share, stored))
+      for (const entry of models)
+        await this.#apart(entry, () => this.#evaluate(entry, data, facts, { share, stored }))
     })
   }
 
-  async #evaluate(entry: StudyModel, data: StudyFacts, share: Share, stored: StoredResults): Promise<void> {
+  async #evaluate(
+    entry: StudyModel,
+    data: StudyFacts,
+    facts: readonly DataFact[],
+    { share, stored }: { readonly share: Share; readonly stored: StoredResults },
+  ): Promise<void> {
     const label = modelLabel(entry)
     if (!share.touches(label)) return
     const evaluated = await stored.evaluated(label)
     const unusable = await stored.unusable(label)
-    const facts = dataFacts(data.facts)
     if (facts.every(({ key }) => evaluated.has(key) || unusable.has(key))) {
       const known = this.folder.file.models[label]
       if (known && !(await looksTheSame(known, entry))) await this.#model(entry)
