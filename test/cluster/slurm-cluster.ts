@@ -74,14 +74,6 @@ export class SlurmCluster {
     return out.split('\n').flatMap((one) => one.trim() || [])
   }
 
-  /** Processes of this cluster's jobs that are a factflow with these arguments somewhere, in this order. */
-  workers(...words: readonly string[]): { readonly pid: number; readonly args: readonly string[] }[] {
-    return this.#processes()
-      .map((pid) => ({ pid, args: readIfThere(`/proc/${pid}/cmdline`).split('\0') }))
-      .filter(({ args }) => args[0] === process.execPath)
-      .filter(({ args }) => args.some((_, i) => words.every((word, j) => args[i + j] === word)))
-  }
-
   /** Processes that have the cluster's variable in their environment: all that it ever started. */
   #processes(): number[] {
     const mark = `SLURM_CONF=${this.env.SLURM_CONF}`

@@ -6,8 +6,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { isRunning } from '../../src/checkpoints/alive.js'
 import { Results } from '../../src/results/results.js'
 import { TABLES } from '../../src/results/tables.js'
+import { readWorkers, type Worker, workerShard, workerState } from '../../src/studies/worker-file.js'
 import { factflow, type Result } from '../cli/command.js'
 import { noCluster, SlurmCluster, until } from './slurm-cluster.js'
 
@@ -82,14 +84,19 @@ describe.skipIf(reason !== undefined)('a study on a Slurm cluster', () => {
     readdirSync(run).filter((name) => name.startsWith(prefix) && name.endsWith('.parquet')).length
   const restarts = async (task: string): Promise<number> =>
     Number(/ Restarts=(\d+) /.exec(await cluster.run('scontrol', 'show', 'job', '--oneliner', task))?.[1])
-  /** The shard of a worker. */
-  const shardOf = ({ args }: { readonly args: readonly string[] }): number =>
-    Number.parseInt(args[args.indexOf('--shard') + 1]!, 10)
-  /** A worker of a stage, when one runs. */
-  const running = async (run: string, stage: string) => {
-    const workers = () => cluster.workers('-o', run, '--stage', stage)
-    await until(PATIENCE, () => workers().length > 0)
-    return workers()[0]!
+  /** The worker of a stage that has begun last, when one runs: it listens to signals, and most of its work is before it. */
+  const running = async (run: string, stage: 'evaluate' | 'sweep') => {
+    const workers = async () =>
+      (await readWorkers(run))
+        .filter(({ evaluateOnly = false }) => evaluateOnly === (stage === 'evaluate'))
+        .filter((worker) => workerState(worker) === 'running')
+        .sort((a, b) => a.began.localeCompare(b.began))
+    let worker: Worker | undefined
+    await until(PATIENCE, async () => {
+      worker = (await workers()).at(-1)
+      return worker !== undefined
+    })
+    return { pid: worker!.pid, shard: workerShard(worker!)!.index }
   }
 
   it(
@@ -105,6 +112,10 @@ describe.skipIf(reason !== undefined)('a study on a Slurm cluster', () => {
         ['report', undefined],
       ])
       const sweep = jobs[1]!.id
+      // Tasks that wait for their turn here, or all may be done before the last of what happens to them.
+      const later = { told: `${sweep}_[5-6]`, preempted: `${sweep}_[7-8]` }
+      await cluster.run('scontrol', 'hold', later.told)
+      await cluster.run('scontrol', 'hold', later.preempted)
       const again = await slurm(file, '--out', run)
       expect(again).toMatchObject({
         code: 2,
@@ -118,14 +129,16 @@ describe.skipIf(reason !== undefined)('a study on a Slurm cluster', () => {
       await until(PATIENCE, () => parts(run, 'part-') > 0)
       const killed = await running(run, 'sweep')
       process.kill(killed.pid, 'SIGKILL')
-      await until(PATIENCE, () => cluster.workers('-o', run).every(({ pid }) => pid !== killed.pid))
+      await until(PATIENCE, () => !isRunning(killed.pid))
+      await cluster.run('scontrol', 'release', later.told)
       const told = await running(run, 'sweep')
-      const task = `${sweep}_${shardOf(told)}`
+      const task = `${sweep}_${told.shard}`
       await until(PATIENCE, async () => {
         // A task that is just starting cannot be told, and one that has been told may not be told again.
         await cluster.run('scancel', '--signal=TERM', task).catch(() => {})
         return (await restarts(task)) > 0
       })
+      await cluster.run('scontrol', 'release', later.preempted)
       await running(run, 'sweep')
       // A job that needs the whole node.
       await cluster.run('sbatch', '--partition=high', '--cpus-per-task=2', '--wrap=sleep 1')
@@ -138,7 +151,7 @@ describe.skipIf(reason !== undefined)('a study on a Slurm cluster', () => {
 
       const resubmitted = await submit(run, '--resubmit')
       expect(resubmitted.jobs.map(({ stage, shards }) => ({ stage, shards }))).toEqual([
-        { stage: 'sweep', shards: [shardOf(killed)] },
+        { stage: 'sweep', shards: [killed.shard] },
         { stage: 'report', shards: undefined },
       ])
       const done = await slurm(run, '--follow', '--interval', '2')
