@@ -1,5 +1,7 @@
 /** To compute a study, or a share of it, so that it can be stopped and goes on: what several commands do. */
+
 import process from 'node:process'
+import { EXIT_GO_ON, EXIT_INTERRUPTED, EXIT_SOME_FAILED } from '../exit-codes.js'
 import { runStudy, type StudyOptions, type StudyOutcome } from '../studies/run.js'
 import { type Shard, shardName, shardOfEnvironment } from '../studies/shard.js'
 import type { Study } from '../studies/study.js'
@@ -9,12 +11,6 @@ import type { ShareOptions } from './store-options.js'
 import { note, plural, print } from './terminal.js'
 
 export const MINUTE = 60_000
-/** Some inputs failed. */
-export const EXIT_SOME_FAILED = 1
-/** Stopped, or waiting for others: the same command goes on (sysexits EX_TEMPFAIL). */
-export const EXIT_GO_ON = 75
-/** As shells count it: 128 + SIGINT. */
-const EXIT_INTERRUPTED = 130
 
 /** The share that a cluster gave to this process. */
 export function environmentShard(): Shard | undefined {

@@ -1,9 +1,11 @@
 /** `factflow import`: the authors' results into a run folder. */
+
 import { join } from 'node:path'
 import process from 'node:process'
 import type { Command } from 'commander'
 import type { ResultFile } from '../authors/files.js'
 import type { Imported, ImportedModel } from '../authors/import.js'
+import { EXIT_SOME_FAILED } from '../exit-codes.js'
 import { visibleText } from '../figures/text.js'
 import { RUNS } from '../studies/names.js'
 import { onNote } from './options.js'
@@ -61,9 +63,6 @@ Example:
       if (failures.length > 0) process.exitCode = EXIT_SOME_FAILED
     })
 }
-
-/** Some files could not be read; the others were. */
-const EXIT_SOME_FAILED = 1
 
 /** What their experiments are called here. */
 const EXPERIMENTS: Readonly<Record<ResultFile['kind'], string>> = {

@@ -1,7 +1,9 @@
 /** `factflow knockout`: the raw interface, JSON Lines in and out, for scripts in any language. */
+
 import process from 'node:process'
 import type { Command } from 'commander'
 import { InputError, show } from '../errors.js'
+import { EXIT_SOME_FAILED } from '../exit-codes.js'
 import type { Prediction } from '../knockout/head.js'
 import type { Knockout } from '../knockout/knockout.js'
 import type { KnockoutPrompt, Model } from '../model.js'
@@ -48,7 +50,7 @@ answered, and the exit code is 1.`,
     )
     .action(async (options: ModelOptions & { input?: string }) => {
       const failed = await withModel(options, (model) => answerLines(model, lines(options.input), print))
-      if (failed > 0) process.exitCode = 1
+      if (failed > 0) process.exitCode = EXIT_SOME_FAILED
     })
 }
 

@@ -1,5 +1,5 @@
 /** What `factflow kubernetes` does; apart from its definition, since what it needs takes long to load. */
-import { readFile } from 'node:fs/promises'
+
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -25,11 +25,12 @@ import {
 } from '../cluster/kubernetes-settings.js'
 import { type JobStatus, reportStanding, workerStanding } from '../cluster/kubernetes-standing.js'
 import { InputError, show } from '../errors.js'
+import { EXIT_SOME_FAILED } from '../exit-codes.js'
 import { visibleText } from '../figures/text.js'
-import { systemReason } from '../results/whole-file.js'
 import { STUDY_PRESETS } from '../studies/names.js'
 import { parseStudy, type Study } from '../studies/study.js'
 import { onNote } from './options.js'
+import { readSettingsFile } from './settings-file.js'
 import { studyJson } from './study-action.js'
 import { print } from './terminal.js'
 
@@ -52,8 +53,6 @@ export interface KubernetesCommandOptions extends SettingFlags {
 
 /** Looks in a row that may fail before it is given up: API servers restart now and then. */
 const PATIENCE = 10
-/** Some shares failed. */
-const EXIT_SOME_FAILED = 1
 
 export async function kubernetesAction(
   name: string | undefined,
@@ -114,22 +113,10 @@ async function remove(job: string, to: KubectlOptions): Promise<void> {
 /** Settings of the file, and of the flags before them. */
 async function readSettings(options: KubernetesCommandOptions): Promise<KubernetesSettings> {
   const { config } = options
-  const file = config === undefined ? {} : await settingsFile(config)
+  const file = config === undefined ? {} : checkKubernetes(await readSettingsFile(config), config)
   const flags = settingFlags(options)
   checkKubernetes(flags, 'flags')
   return kubernetesSchema.parse({ ...file, ...flags })
-}
-
-async function settingsFile(path: string): Promise<KubernetesInput> {
-  let json: unknown
-  try {
-    json = JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    throw new InputError(
-      `--config: must be a JSON file, got ${show(path)} (${systemReason(error)}); correct it`,
-    )
-  }
-  return checkKubernetes(json, path)
 }
 
 /** The flags that were given and are settings. */

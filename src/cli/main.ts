@@ -1,18 +1,14 @@
 #!/usr/bin/env node
-/** The `factflow` command. */
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { InputError, outOfMemory } from '../errors.js'
+/** The `factflow` command. */
+import { EXIT_FAULT, EXIT_USAGE } from '../exit-codes.js'
 import { visibleText } from '../figures/text.js'
 import { VERSION } from '../version.js'
 import { COMMANDS } from './commands.js'
 import { note } from './terminal.js'
 import { usageError } from './usage.js'
-
-/** What was asked for cannot be done as asked: bad options, missing files. */
-const EXIT_USAGE = 2
-/** A fault of factflow itself (sysexits EX_SOFTWARE). */
-const EXIT_FAULT = 70
 
 function createProgram(): Command {
   const program = new Command('factflow')

@@ -1,8 +1,10 @@
 /** What `factflow results` does; apart from its definition, since DuckDB takes long to load. */
+
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { InputError, show } from '../errors.js'
+import { EXIT_SOME_FAILED } from '../exit-codes.js'
 import { visibleText } from '../figures/text.js'
 import { type Cell, literal, type Row } from '../results/database.js'
 import { Results } from '../results/results.js'
@@ -21,9 +23,6 @@ export interface ResultsOptions {
   readonly json?: true
   readonly verify?: true
 }
-
-/** Some inputs failed. */
-const EXIT_SOME_FAILED = 1
 
 export async function resultsAction(runs: readonly string[], options: ResultsOptions): Promise<void> {
   if (runs.length === 0) {

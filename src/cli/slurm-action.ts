@@ -27,6 +27,7 @@ import { chooseModels } from '../studies/run.js'
 import { studyStanding } from '../studies/standing.js'
 import { modelLabel, parseStudy, type Study } from '../studies/study.js'
 import { type ComputeOptions, memorySize } from './options.js'
+import { readSettingsFile } from './settings-file.js'
 import { follow } from './slurm-follow.js'
 import { readStudy } from './study-action.js'
 import { note, plural, print } from './terminal.js'
@@ -166,14 +167,7 @@ async function settingsOf(options: SlurmCommandOptions, before?: SlurmInput): Pr
 }
 
 async function readConfig(path: string): Promise<SlurmInput> {
-  let json: unknown
-  try {
-    json = JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    throw new InputError(
-      `--config: must be a file of JSON, got ${show(path)} (${systemReason(error)}); correct it`,
-    )
-  }
+  const json = await readSettingsFile(path)
   parseSlurm(json, path)
   return json as SlurmInput
 }

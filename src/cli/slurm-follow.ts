@@ -1,4 +1,5 @@
 /** Follow the jobs of a run until they end. */
+
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -7,6 +8,7 @@ import { indexList } from '../cluster/slurm.js'
 import type { SlurmSettings } from '../cluster/slurm-settings.js'
 import { isReportStale, missingShards, type QueuedPart } from '../cluster/slurm-submit.js'
 import { InputError } from '../errors.js'
+import { EXIT_INTERRUPTED, EXIT_SOME_FAILED } from '../exit-codes.js'
 import { visibleText } from '../figures/text.js'
 import { RUN_FILE } from '../results/run-schema.js'
 import { sleep } from '../sleep.js'
@@ -22,10 +24,6 @@ const EVERY_IN_TERMINAL = 15
 const EVERY = 60
 /** Looks in a row that may fail before it is given up: controllers restart now and then. */
 const PATIENCE = 10
-/** Something is missing. */
-const EXIT_INCOMPLETE = 1
-/** As shells count it: 128 + SIGINT. */
-const EXIT_INTERRUPTED = 130
 
 export interface Followed {
   /** The run folder, and what the user calls it. */
@@ -56,7 +54,7 @@ export async function follow(run: Followed, interval?: number): Promise<void> {
       for (const line of lacking(standing)) print(visibleText(line))
       print(`the logs are in ${visibleText(join(run.shown, 'slurm'))}; to go on with what is missing:`)
       print(`  factflow slurm ${folder} --resubmit`)
-      process.exitCode = EXIT_INCOMPLETE
+      process.exitCode = EXIT_SOME_FAILED
     }
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) throw error

@@ -1,9 +1,11 @@
 /** What `factflow study` does; apart from its definition, since what it needs takes long to load. */
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { z } from 'zod'
 import { InputError, show } from '../errors.js'
+import { EXIT_GO_ON, EXIT_SOME_FAILED } from '../exit-codes.js'
 import { visibleText, wrap } from '../figures/text.js'
 import { systemReason } from '../results/whole-file.js'
 import { openRuntime } from '../runtime/open-runtime.js'
@@ -21,8 +23,6 @@ import { parseStudy, type Study, studySchema } from '../studies/study.js'
 import { readFactsOf } from '../studies/study-data.js'
 import {
   compute,
-  EXIT_GO_ON,
-  EXIT_SOME_FAILED,
   environmentShard,
   MINUTE,
   type StopSignals,

@@ -2,6 +2,7 @@
  * A study as jobs of Slurm: an array of workers that evaluate, an array of workers that put prompts under knockouts, and
  * a job that draws figures and writes the report. What is here is pure: settings to scripts and to sbatch's arguments.
  */
+import { EXIT_GO_ON, EXIT_TERMINATED } from '../exit-codes.js'
 import type { Stage } from '../studies/names.js'
 import { computeArguments } from './compute.js'
 import { shellLine, shellQuote } from './shell.js'
@@ -24,10 +25,6 @@ export interface SlurmRun {
 
 /** Processors of the job that writes the report: it has one thread. */
 const REPORT_CPUS = 1
-/** The exit code of a worker that is to be run again. */
-const AGAIN = 75
-/** As shells count it: 128 + SIGTERM, of a worker that was told to stop before it listened. */
-const TERMINATED = 143
 
 /** The name of a stage's script. */
 export function scriptName(stage: Stage): string {
@@ -65,11 +62,11 @@ exit "$code"
  */
 function backToTheQueue({ requeues }: SlurmSettings): string {
   return `
-# ${AGAIN}: told to stop, or others are not so far yet (${TERMINATED}: told while it started). The task goes on later, unless Slurm is
+# ${EXIT_GO_ON}: told to stop, or others are not so far yet (${EXIT_TERMINATED}: told while it started). The task goes on later, unless Slurm is
 # already ending it.
 # (The number of the job alone would mean all tasks of the array.)
 task=\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
-if [[ "$code" =~ ^(${AGAIN}|${TERMINATED})$ && "$(squeue --noheader --jobs="$task" --format=%T)" = RUNNING ]]; then
+if [[ "$code" =~ ^(${EXIT_GO_ON}|${EXIT_TERMINATED})$ && "$(squeue --noheader --jobs="$task" --format=%T)" = RUNNING ]]; then
   if [ "\${SLURM_RESTART_COUNT:-0}" -lt ${requeues} ]; then
     echo "factflow: task $task goes back to the queue and will go on from where it is"
     scontrol requeue "$task" && sleep 60

@@ -3,11 +3,10 @@
  * data set, so that processes that compute different models in one folder do not overwrite each other's.
  */
 import { createHash } from 'node:crypto'
-import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { z } from 'zod'
 import { errorCode, InputError, show } from '../errors.js'
-import { temporaryName } from './leftovers.js'
 import {
   FORMAT,
   INFO_PREFIX,
@@ -23,7 +22,7 @@ import {
   runModel,
 } from './run-schema.js'
 import { isGone } from './set-aside.js'
-import { syncFile, syncFolder, writeWhole } from './whole-file.js'
+import { createWhole, writeWhole } from './whole-file.js'
 
 /** Names of what workers say of themselves (studies/worker-file.ts). */
 const WORKER = 'worker-'
@@ -166,27 +165,10 @@ export async function createNamed(
   name: string,
   value: RunModel | RunDataset,
 ): Promise<RunModel | RunDataset | undefined> {
-  const file = namedFile(dir, kind, name)
-  const temporary = join(dir, temporaryName('new.json'))
-  try {
-    await writeFile(temporary, text({ name, value }))
-    await syncFile(temporary)
-    // Of two who do this at once one fails, on network disks too.
-    await link(temporary, file)
-    await syncFolder(dirname(file))
-    return undefined
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') {
-      // Where there are no hard links, or no room: the other way says which.
-      await writeNamed(dir, kind, name, value)
-      return undefined
-    }
-    const other = (await findRun(dir))[kind][name]
-    if (other === undefined) await writeNamed(dir, kind, name, value)
-    return other
-  } finally {
-    await rm(temporary, { force: true })
-  }
+  if (await createWhole(namedFile(dir, kind, name), text({ name, value }))) return undefined
+  const other = (await findRun(dir))[kind][name]
+  if (other === undefined) await writeNamed(dir, kind, name, value)
+  return other
 }
 
 function text(value: unknown): string {

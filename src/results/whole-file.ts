@@ -1,5 +1,5 @@
 /** Files that appear whole or not at all. */
-import { access, constants, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, constants, link, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { errorCode, InputError, show } from '../errors.js'
 import { temporaryName } from './leftovers.js'
@@ -24,6 +24,29 @@ export async function writeWhole(
     await rm(temporary, { force: true })
     throw unwritable(path, error)
   }
+}
+
+/**
+ * Write a file that must not be there yet, whole. Of two processes that do this at once one fails, on network disks too;
+ * where there are no hard links the last one wins.
+ * @returns whether it was not there
+ * @throws InputError as `writeWhole` does
+ */
+export async function createWhole(path: string, text: string): Promise<boolean> {
+  const temporary = join(dirname(path), temporaryName('new.json'))
+  try {
+    await writeFile(temporary, text)
+    await syncFile(temporary)
+    await link(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    // Where there are no hard links, or no room: the other way says which.
+    await writeWhole(path, text)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  return true
 }
 
 /** Give a file that is whole its name: on disk before it has it, and with it before we go on. */

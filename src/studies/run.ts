@@ -8,9 +8,9 @@ import { RunFolder, RunFolderError } from '../results/run-folder.js'
 import type { DeviceOptions } from '../runtime/open-runtime.js'
 import { sleep } from '../sleep.js'
 import { VERSION } from '../version.js'
+import { agreedPrice } from './agreed-prices.js'
 import { evaluationRow } from './evaluation-row.js'
 import { checkEvaluate, checkVersion, looksTheSame, modelRun, OtherInputs, sameModel } from './inputs.js'
-import { modelSizes } from './model-here.js'
 import { checkSets } from './prompt-sets.js'
 import { type Shard, shardName } from './shard.js'
 import {
@@ -19,12 +19,11 @@ import {
   evaluationCosts,
   evaluationFactor,
   evaluationUnits,
-  priceOf,
+  type ModelPrice,
   Share,
-  storedPrice,
+  sweepCosts,
   sweepUnits,
   type Unit,
-  workCost,
 } from './shares.js'
 import { StoredResults } from './stored.js'
 import { modelLabel, type Study, type StudyModel } from './study.js'
@@ -260,12 +259,11 @@ class StudyRun {
         await this.#apart(entry, async () => void (await this.#model(entry)))
     }
     const facts = dataFacts(data.facts)
-    const prices = new Map<string, Awaited<ReturnType<typeof modelSizes>>>()
-    for (const entry of models) prices.set(modelLabel(entry), shard && (await modelSizes(entry)))
-    const share = new Share(
-      shard,
-      evaluationCosts(new Map([...prices].map(([label, spec]) => [label, spec && priceOf(spec)])), facts),
-    )
+    const prices = new Map<string, ModelPrice | undefined>()
+    for (const entry of models) {
+      prices.set(modelLabel(entry), shard && (await agreedPrice(this.folder.dir, entry)))
+    }
+    const share = new Share(shard, evaluationCosts(prices, facts))
     await this.#stored(async (stored) => {
       for (const entry of models)
         await this.#apart(entry, () => this.#evaluate(entry, data, facts, { share, stored }))
@@ -378,13 +376,7 @@ class StudyRun {
       const only = models.map(modelLabel)
       const plan = await planSweeps(study, { labels, only }, folder.file.models, data.facts, stored)
       await this.#storeSets(plan, only, stored)
-      const costs = new Map(
-        [...plan.works].map(([label, works]) => {
-          const price = storedPrice(folder.file.models[label]!)
-          return [label, shard ? works.reduce((sum, work) => sum + workCost(work, price), 0) : 1]
-        }),
-      )
-      const share = new Share(shard, costs)
+      const share = new Share(shard, sweepCosts(plan.works, folder.file.models))
       for (const entry of models) {
         await this.#apart(entry, () => this.#sweep(entry, data, { plan, share, stored }))
       }

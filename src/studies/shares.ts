@@ -134,6 +134,19 @@ export function workCost({ prompt, curves }: Work, { layers, layerFlops, headFlo
   return rows * layerFlops + runs * headFlops
 }
 
+/** What it costs to put each model's prompts under knockouts. @param models what the run folder says of them */
+export function sweepCosts(
+  works: ReadonlyMap<string, readonly Work[]>,
+  models: Readonly<Record<string, RunModel>>,
+): Map<string, number> {
+  return new Map(
+    [...works].map(([label, own]) => {
+      const price = storedPrice(models[label]!)
+      return [label, own.reduce((sum, work) => sum + workCost(work, price), 0)]
+    }),
+  )
+}
+
 /** What of the models' work is a shard's. */
 export class Share {
   readonly #pieces = new Map<string, { readonly from: number; readonly to: number }>()

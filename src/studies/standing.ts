@@ -3,6 +3,7 @@
 import { InputError } from '../errors.js'
 import { readRunFile } from '../results/run-file.js'
 import type { RunModel } from '../results/run-schema.js'
+import { knownPrice } from './agreed-prices.js'
 import { type ModelSizes, modelSizes } from './model-here.js'
 import { shardName } from './shard.js'
 import {
@@ -11,9 +12,10 @@ import {
   evaluationCosts,
   evaluationFactor,
   evaluationUnits,
-  priceOf,
+  type ModelPrice,
   Share,
   storedPrice,
+  sweepCosts,
   sweepUnits,
   type Unit,
   workCost,
@@ -157,6 +159,7 @@ class View {
     private readonly plan: SweepPlan,
     private readonly models: Readonly<Record<string, RunModel>>,
     private readonly sizes: ReadonlyMap<string, ModelSizes | undefined>,
+    private readonly prices: ReadonlyMap<string, ModelPrice | undefined>,
     private readonly workers: readonly WorkerStanding[],
   ) {}
 
@@ -168,9 +171,14 @@ class View {
     const models = (await readRunFile(dir))?.models ?? {}
     const plan = await planSweeps(study, { labels: all, only: labels }, models, data, stored)
     const sizes = new Map<string, ModelSizes | undefined>()
-    for (const entry of entries) sizes.set(modelLabel(entry), await modelSizes(entry))
+    const prices = new Map<string, ModelPrice | undefined>()
+    for (const entry of entries) {
+      sizes.set(modelLabel(entry), await modelSizes(entry))
+      prices.set(modelLabel(entry), await knownPrice(dir, entry))
+    }
     const workers = (await readWorkers(dir)).map((one) => ({ ...one, now: workerState(one) }))
-    return new View(study, dir, options, stored, labels, dataFacts(data), plan, models, sizes, workers)
+    const facts = dataFacts(data)
+    return new View(study, dir, options, stored, labels, facts, plan, models, sizes, prices, workers)
   }
 
   async standing(): Promise<Standing> {
@@ -252,18 +260,14 @@ class View {
   }
 
   #evaluationCosts(): Map<string, number> {
-    const prices = new Map([...this.sizes].map(([label, sizes]) => [label, sizes && priceOf(sizes)]))
     const factor = evaluationFactor(this.study)
-    return new Map([...evaluationCosts(prices, this.facts)].map(([label, cost]) => [label, cost * factor]))
+    return new Map(
+      [...evaluationCosts(this.prices, this.facts)].map(([label, cost]) => [label, cost * factor]),
+    )
   }
 
   #sweepCosts(): Map<string, number> {
-    return new Map(
-      [...this.plan.works].map(([label, works]) => {
-        const price = storedPrice(this.models[label]!)
-        return [label, works.reduce((sum, work) => sum + workCost(work, price), 0)]
-      }),
-    )
+    return sweepCosts(this.plan.works, this.models)
   }
 
   #shards({ evaluated, swept }: Done): ShardStanding[] {

@@ -99,7 +99,7 @@ describe('what cannot be used', () => {
     [[...JOB, '--toleration', 'a:Never'], /--toleration: must be KEY\[=VALUE\]\[:EFFECT\] .*, got "a:Never"/],
     [[...JOB, '--device', 'cuda'], /--gpus: must be 1 for --device cuda, got 0/],
     [[...JOB, '--apply', '--delete'], /--delete: must not be given with --apply, got both/],
-    [[...JOB, '--config', 'none.json'], /--config: must be a JSON file, got "none\.json"/],
+    [[...JOB, '--config', 'none.json'], /--config: must be a file of JSON, got "none\.json"/],
   ])('%j', async (args, message) => {
     expect(await refuse(args, { env, cwd: folder })).toMatch(message)
   })

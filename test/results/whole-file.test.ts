@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { InputError } from '../../src/errors.js'
-import { checkWritable, systemReason, writeWhole } from '../../src/results/whole-file.js'
+import { checkWritable, createWhole, systemReason, writeWhole } from '../../src/results/whole-file.js'
 
 let folder: string
 
@@ -87,6 +87,23 @@ describe('writeWhole', () => {
     await Promise.all(texts.map((text) => writeWhole(join(folder, 'file'), text)))
     expect(texts).toContain(readFileSync(join(folder, 'file'), 'utf8'))
     expect(readdirSync(folder)).toEqual(['file'])
+  })
+})
+
+describe('createWhole', () => {
+  test('writes what is not there yet, once, however many ask', async () => {
+    const file = join(folder, 'new.json')
+    const texts = Array.from({ length: 20 }, (_, i) => `text ${i}`)
+    const created = await Promise.all(texts.map((text) => createWhole(file, text)))
+    expect(created.filter(Boolean)).toHaveLength(1)
+    expect(readFileSync(file, 'utf8')).toBe(texts[created.indexOf(true)])
+    expect(await createWhole(file, 'other')).toBe(false)
+    expect(readdirSync(folder)).toEqual(['new.json'])
+  })
+
+  test('says where it cannot write', async () => {
+    const message = await inputError(createWhole(join(folder, 'none', 'new.json'), 'text'))
+    expect(message).toContain('got ENOENT: no such file or directory')
   })
 })
 
