@@ -33,13 +33,18 @@ const BROWSER = ['test/browser/**/*.test.ts']
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    hookTimeout: 30_000,
     maxWorkers: 2,
     projects: [
       {
         extends: true,
         test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...PRODUCT, ...SLOW, ...BROWSER] },
       },
-      { extends: true, test: { name: 'product', include: PRODUCT } },
+      // Whole commands, one after the other: on a machine that others use each takes its time.
+      {
+        extends: true,
+        test: { name: 'product', include: PRODUCT, testTimeout: 120_000, hookTimeout: 120_000 },
+      },
       { extends: true, test: { name: 'slow', include: SLOW } },
       // One after the other: each takes all processors, and some measure how long things take.
       {
