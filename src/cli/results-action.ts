@@ -39,14 +39,20 @@ export async function resultsAction(runs: readonly string[], options: ResultsOpt
   try {
     for (const text of results.leftOut) onNote(text)
     if (options.verify && results.leftOut.length > 0) process.exitCode = EXIT_SOME_FAILED
-    if (options.verify) {
-      const parts = results.runs.flatMap((run) => [...run.parts.values()].flat())
-      note(`${plural(parts.length, 'part')} compared with their checksums and whole`)
-    }
     await answer(results, options)
+    if (options.verify) note(verdict(results))
   } finally {
     results.close()
   }
+}
+
+/** What comparing all bytes has shown. */
+function verdict({ runs, leftOut }: Results): string {
+  const whole = runs.flatMap((run) => [...run.parts.values()].flat()).length
+  const not = runs.reduce((sum, run) => sum + run.partsLeftOut, 0)
+  const text = `${plural(whole, 'part')} compared with their checksums and whole`
+  if (leftOut.length === 0) return text
+  return `${text}; ${not > 0 ? `${plural(not, 'part')} left out` : 'other files are damaged'}, see the notes`
 }
 
 async function listRuns({ json }: ResultsOptions): Promise<void> {

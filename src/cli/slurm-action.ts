@@ -1,5 +1,5 @@
 /** What `factflow slurm` does; apart from its definition, since what it needs takes long to load. */
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,14 @@ import { z } from 'zod'
 import { shellLine } from '../cluster/shell.js'
 import { indexList, type SlurmRun, sbatchArguments, scriptName, stageScript } from '../cluster/slurm.js'
 import { cancel, queue } from '../cluster/slurm-client.js'
-import { readJobs, type SlurmJob, type SlurmJobs, slurmFolder } from '../cluster/slurm-jobs.js'
+import {
+  readJobs,
+  type SlurmJob,
+  type SlurmJobs,
+  slurmFolder,
+  submittedFile,
+  submittedStudy,
+} from '../cluster/slurm-jobs.js'
 import { parseSlurm, type SlurmInput, slurmSchema } from '../cluster/slurm-settings.js'
 import {
   isReportStale,
@@ -25,7 +32,7 @@ import { systemReason } from '../results/whole-file.js'
 import { RUNS } from '../studies/names.js'
 import { chooseModels } from '../studies/run.js'
 import { studyStanding } from '../studies/standing.js'
-import { modelLabel, parseStudy, type Study } from '../studies/study.js'
+import { modelLabel, type Study } from '../studies/study.js'
 import { type ComputeOptions, memorySize } from './options.js'
 import { readSettingsFile } from './settings-file.js'
 import { follow } from './slurm-follow.js'
@@ -72,7 +79,7 @@ export async function slurmAction(name: string | undefined, options: SlurmComman
   else if (!options.follow || target.before === undefined) await submitAll(target, options)
   if (options.follow) {
     const { settings, cwd } = await submittedBefore(target)
-    const study = await submittedStudy(target)
+    const study = await submittedStudy(target.out)
     enter(cwd)
     await follow(
       { ...target, study, settings, queued: async () => queuedParts(await submittedBefore(target)) },
@@ -130,23 +137,6 @@ async function submittedBefore({ out, shown }: Target): Promise<SlurmJobs> {
   )
 }
 
-/** The study as it was submitted. */
-async function submittedStudy({ out }: Target): Promise<Study> {
-  const file = studyFile(out)
-  try {
-    return parseStudy(JSON.parse(await readFile(file, 'utf8')), file)
-  } catch (error) {
-    if (error instanceof InputError) throw error
-    throw new InputError(
-      `${file}: must be the study that was submitted, got ${systemReason(error)}; restore it`,
-    )
-  }
-}
-
-function studyFile(out: string): string {
-  return join(slurmFolder(out), 'study.json')
-}
-
 /** Names of settings are sbatch's: `cpus-per-task`. */
 function optionName(setting: string): string {
   return setting.replace(/-./g, (dash) => dash[1]!.toUpperCase())
@@ -176,7 +166,14 @@ async function readConfig(path: string): Promise<SlurmInput> {
 function runOf(study: Study, out: string, cwd: string, settings: SlurmRun['settings']): SlurmRun {
   chooseModels(study, settings.models)
   const main = fileURLToPath(new URL('main.js', import.meta.url))
-  return { study: study.name, file: studyFile(out), out, cwd, factflow: [process.execPath, main], settings }
+  return {
+    study: study.name,
+    file: submittedFile(out),
+    out,
+    cwd,
+    factflow: [process.execPath, main],
+    settings,
+  }
 }
 
 /** Jobs of the run that are in the queue, and what they are of it. */
@@ -207,7 +204,7 @@ async function submitAll(target: Target, options: SlurmCommandOptions): Promise<
 
 async function resubmit(target: Target, options: SlurmCommandOptions): Promise<void> {
   const before = await submittedBefore(target)
-  const study = await submittedStudy(target)
+  const study = await submittedStudy(target.out)
   const settings = await settingsOf(options, before.settings)
   const run = runOf(study, target.out, before.cwd, settings)
   const queued = await queuedParts(before)

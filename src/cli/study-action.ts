@@ -78,7 +78,12 @@ export async function studyJson(name: string): Promise<unknown> {
 
 async function runAndFinish(name: string, options: StudyCommandOptions): Promise<void> {
   const study = await readStudy(name)
-  if (options.dryRun) return dryRun(study, options)
+  if (options.dryRun) {
+    const shard = options.shard ?? environmentShard()
+    if (shard)
+      note(`an estimate of all of the study: shard ${shardName(shard)} is one part in ${shard.count} of it`)
+    return dryRun(study, options)
+  }
   const { out = join(RUNS, study.name), models, offline } = options
   if (options.stage === 'report' && options.shard) {
     throw new InputError(

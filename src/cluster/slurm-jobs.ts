@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { errorCode, InputError, show } from '../errors.js'
 import { systemReason, writeWhole } from '../results/whole-file.js'
 import { STAGES } from '../studies/names.js'
+import { parseStudy, type Study } from '../studies/study.js'
 import { slurmSchema } from './slurm-settings.js'
 
 const FORMAT = 'factflow-slurm/1'
@@ -32,6 +33,24 @@ export type SlurmJob = SlurmJobs['jobs'][number]
 /** The folder of scripts, logs and jobs.json. */
 export function slurmFolder(out: string): string {
   return join(out, 'slurm')
+}
+
+/** Where the study is as it was submitted. */
+export function submittedFile(out: string): string {
+  return join(slurmFolder(out), 'study.json')
+}
+
+/** The study as it was submitted. @throws InputError when it is not there any more, or damaged */
+export async function submittedStudy(out: string): Promise<Study> {
+  const file = submittedFile(out)
+  try {
+    return parseStudy(JSON.parse(await readFile(file, 'utf8')), file)
+  } catch (error) {
+    if (error instanceof InputError) throw error
+    throw new InputError(
+      `${file}: must be the study that was submitted, got ${systemReason(error)}; restore it`,
+    )
+  }
 }
 
 function jobsFile(out: string): string {

@@ -4,6 +4,7 @@
  * flipped in a part it read 268 as other values.
  */
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import type { DuckDBListType, DuckDBStructType, DuckDBType } from '@duckdb/node-api'
 import { type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet'
@@ -97,7 +98,8 @@ export class NotAPart extends Error {}
  * @throws NotAPart when it is no whole Parquet file with the columns of its table; the system's error
  */
 export async function readFooter(file: string, table: TableName): Promise<PartFooter> {
-  const handle = await open(file, 'r')
+  // Without waiting: a named pipe would have us wait for a writer.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     const metadata = await readMetadata(handle)
     const [expected, got] = [EXPECTED[table], formOf(parquetSchema(metadata))]
@@ -113,7 +115,9 @@ export async function readFooter(file: string, table: TableName): Promise<PartFo
 }
 
 async function readMetadata(handle: FileHandle): Promise<FileMetaData> {
-  const { size } = await handle.stat()
+  const stats = await handle.stat()
+  if (!stats.isFile()) throw new NotAPart('must be a file, got a folder or device')
+  const { size } = stats
   if (size === 0) throw new NotAPart('must be a whole Parquet file, got an empty file')
   const slice = async (start: number, end = size): Promise<ArrayBuffer> => {
     const bytes = new Uint8Array(end - start)

@@ -13,7 +13,7 @@ import { examinePart, examineParts, judge, namedParts } from './part-check.js'
 import { TABLE_NAMES, type TableName } from './rows.js'
 import { findRun } from './run-file.js'
 import { partsSql, remade } from './run-folder.js'
-import { RUN_FILE, type RunFile } from './run-schema.js'
+import { isRunFile, RUN_FILE, type RunFile } from './run-schema.js'
 
 /** What makes rows of `knockouts` one curve of one prompt, or one heatmap: they are computed and stored together. */
 const CURVE = 'run, model, dataset, prompt_id, "window", source, target, features'
@@ -27,11 +27,15 @@ export interface Run {
   readonly parts: ReadonlyMap<TableName, readonly string[]>
   /** What of the folder is torn or of another run: one sentence each that names the file. */
   readonly leftOut: readonly string[]
+  /** How many parts are. */
+  readonly partsLeftOut: number
 }
 
 export interface ResultsOptions {
   /** Compare all bytes of all parts with their checksums; without, only the end of each is looked at. */
   readonly verify?: boolean
+  /** Whether a folder may hold no run yet, and counts as an empty one. */
+  readonly mayBeEmpty?: boolean
 }
 
 export class Results {
@@ -45,14 +49,19 @@ export class Results {
    * out, see `leftOut`.
    * @throws InputError when a folder holds no run, or two have the same name
    */
-  static async open(dirs: readonly string[], { verify = false }: ResultsOptions = {}): Promise<Results> {
+  static async open(
+    dirs: readonly string[],
+    { verify = false, mayBeEmpty = false }: ResultsOptions = {},
+  ): Promise<Results> {
     // One thread: sums come out the same every time, and a study's queries take a tenth of a second.
     const database = await Database.open({ threads: 1 })
     try {
       // What fails is looked for in all bytes; a part that was there and is gone has been set aside by a study.
-      return await Results.#over(dirs, database, verify).catch(async (error: unknown) => {
+      const open = (all: boolean): Promise<Run[]> =>
+        Promise.all(dirs.map((dir) => openRun(dir, { database: all ? database : undefined, mayBeEmpty })))
+      return await Results.#over(await open(verify), database).catch(async (error: unknown) => {
         if (!isOfFiles(error)) throw error
-        return Results.#over(dirs, database, true)
+        return Results.#over(await open(true), database)
       })
     } catch (error) {
       database.close()
@@ -60,8 +69,7 @@ export class Results {
     }
   }
 
-  static async #over(dirs: readonly string[], database: Database, verify: boolean): Promise<Results> {
-    const runs = await Promise.all(dirs.map((dir) => openRun(dir, verify ? database : undefined)))
+  static async #over(runs: readonly Run[], database: Database): Promise<Results> {
     const twice = runs.find(({ name }, i) => runs.findIndex((run) => run.name === name) < i)
     if (twice) {
       throw new InputError(
@@ -180,30 +188,59 @@ export class Results {
 }
 
 /** @param database with one all bytes of the parts are looked at */
-async function openRun(path: string, database: Database | undefined): Promise<Run> {
+async function openRun(
+  path: string,
+  { database, mayBeEmpty }: { readonly database: Database | undefined; readonly mayBeEmpty: boolean },
+): Promise<Run> {
   const dir = resolve(path)
   const examined = await examineParts(dir, database)
   // Read last: whoever adds a part has written what it is of before.
   const { base, models, datasets, torn } = await findRun(dir)
-  if (!base && torn.every(({ name }) => name !== RUN_FILE)) {
+  const tornRun = torn.some(({ name }) => name === RUN_FILE)
+  if (!base && !tornRun && examined.length === 0 && !mayBeEmpty) {
     throw new InputError(`${path}: must be a run folder with ${RUN_FILE}, got none; check the path`)
   }
   const file = { ...(base ?? remade(dir, examined, VERSION)), models, datasets }
   const parts = new Map<TableName, string[]>(TABLE_NAMES.map((table) => [table, []]))
-  const leftOut = torn.map(({ name, wrong }) => aside(join(dir, name), wrong))
-  for (const part of examined) {
-    const wrong = part.wrong ?? judge(part.footer!, file)?.wrong
-    if (wrong === undefined) parts.get(part.table)!.push(part.path)
-    else leftOut.push(aside(part.path, wrong))
+  const leftOut = torn.map(({ name, wrong }) => aside(join(dir, name), wrong, TORN_CURE[kindOf(name)]))
+  if (!base && !tornRun && examined.length > 0) {
+    leftOut.push(`${join(dir, RUN_FILE)}: must be there, got nothing; ${TORN_CURE.run}`)
   }
-  return { name: basename(dir), dir, file, parts, leftOut }
+  const unclaimed = new Map<string, string[]>()
+  for (const part of examined) {
+    const stray = part.wrong === undefined ? judge(part.footer!, file) : { wrong: part.wrong }
+    if (!stray) parts.get(part.table)!.push(part.path)
+    else if (!stray.unclaimed) leftOut.push(aside(part.path, stray.wrong))
+    else unclaimed.set(stray.wrong, [...(unclaimed.get(stray.wrong) ?? []), part.path])
+  }
+  for (const [wrong, paths] of unclaimed) {
+    const what =
+      paths.length === 1 ? paths[0]! : `${dir}: ${paths.length} parts, ${basename(paths[0]!)} first,`
+    const verb = paths.length === 1 ? 'is' : 'are'
+    leftOut.push(`${what} ${verb} left out: ${wrong}; ${UNCLAIMED_CURE}`)
+  }
+  const left = examined.length - [...parts.values()].flat().length
+  return { name: basename(dir), dir, file, parts, leftOut, partsLeftOut: left }
 }
 
-function aside(file: string, wrong: string): string {
-  return `${file} is left out: ${wrong}; ${CURE}`
+function aside(file: string, wrong: string, cure = CURE): string {
+  return `${file} is left out: ${wrong}; ${cure}`
 }
 
 const CURE = 'run the study again, it sets the file aside and computes anew what is missing'
+const UNCLAIMED_CURE =
+  'run the study again: where it has the same model and data they count again, else it sets them aside'
+const TORN_CURE = {
+  run: 'run the study again, it is made anew from the parts',
+  input: 'run the study again, it is made anew, and parts of what it is about count again',
+  worker: 'run the study again, it sets the file aside; no result depends on it',
+}
+
+/** What a torn file is, by its name. */
+function kindOf(name: string): keyof typeof TORN_CURE {
+  if (name === RUN_FILE) return 'run'
+  return isRunFile(name) ? 'input' : 'worker'
+}
 
 /** Whether an error of DuckDB is about the files that it reads, and not about a query. */
 function isOfFiles(error: unknown): boolean {

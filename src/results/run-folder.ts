@@ -43,6 +43,8 @@ export interface RunFolderOptions {
    * such a file was lost; by default they stay, unread.
    */
   readonly labels?: readonly string[]
+  /** The study whose results are stored, for a folder without run.json. */
+  readonly study?: unknown
   /** Told of each file that is set aside. */
   readonly onNote?: (text: string) => void
 }
@@ -93,7 +95,7 @@ export class RunFolder {
       const parts = await examineParts(dir, database)
       // Read last: whoever adds a part has written what it is of before.
       const found = await findRun(dir)
-      const base = found.base ?? remade(dir, parts, version)
+      const base = found.base ?? begun(remade(dir, parts, version), options.study)
       const { models, datasets } = found
       const folder = new RunFolder(dir, { ...base, models, datasets }, database, options)
       await folder.#setTornAside(found)
@@ -322,6 +324,7 @@ export function remade(
   version: string,
 ): Omit<RunFile, 'models' | 'datasets'> {
   const origins = parts.flatMap(({ wrong, footer }) => (wrong === undefined ? (footer?.origin ?? []) : []))
+  // Others' files have such names, too: they are not set aside.
   if (parts.length > 0 && origins.length === 0) {
     throw new InputError(`${dir}: a run must have its ${RUN_FILE}, got parts without one; restore it`)
   }
@@ -331,6 +334,12 @@ export function remade(
     ...newRunFile(versions.size === 1 ? [...versions][0]! : version),
     ...(evaluate && { study: { evaluate } }),
   }
+}
+
+/** A run.json that says from the beginning which study it is of; its parts may have been asked for otherwise. */
+function begun<T extends Pick<RunFile, 'study'>>(base: T, study: unknown): T {
+  if (study === undefined) return base
+  return { ...base, study: { ...(study as object), ...(base.study as object | undefined) } }
 }
 
 /** Paths of the parts of a table, in the order of their names. */

@@ -78,7 +78,7 @@ export interface StudyOutcome {
  */
 export async function runStudy(study: Study, options: StudyOptions): Promise<StudyOutcome> {
   const labels = study.models.map(modelLabel)
-  const folder = await RunFolder.at(options.out, VERSION, { labels, onNote: options.onNote })
+  const folder = await RunFolder.at(options.out, VERSION, { labels, study, onNote: options.onNote })
   try {
     const run = new StudyRun(study, folder, options)
     return await run.toTheEnd()
@@ -156,6 +156,7 @@ class StudyRun {
       const waiting = await this.#compute(models, data)
       const failed = [...this.#failed].map(([model, message]) => ({ model, message }))
       if (waiting.length > 0) {
+        worker.set({ waitsFor: [...waiting] })
         await worker.end('stopped', `waits for other shards to evaluate ${waiting.join(', ')}`)
       } else await worker.end(this.#ownFailures.length > 0 ? 'failed' : 'done')
       return { evaluated: this.#evaluated, knockouts: this.#knockouts, failed, waiting }

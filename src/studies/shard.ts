@@ -56,18 +56,27 @@ export function shardOfEnvironment(
       `FACTFLOW_SHARDS: must be the number of completions of the Job, got nothing beside JOB_COMPLETION_INDEX=${show(index)}; set it, or give --shard i/n (1/1 for all of the work)`,
     )
   }
+  if (!/^\d{1,9}$/.test(index)) {
+    throw new InputError(
+      `JOB_COMPLETION_INDEX: must be a number from 0, got ${show(index)}; unset it, or give --shard i/n (1/1 for all of the work)`,
+    )
+  }
   const shard = parseShard(`${Number(index) + 1}/${count}`, 'JOB_COMPLETION_INDEX, FACTFLOW_SHARDS')
   return { shard, from: 'JOB_COMPLETION_INDEX' }
 }
 
 function slurmShard(env: Readonly<Record<string, string | undefined>>): EnvironmentShard {
-  const number = (name: string, otherwise: number): number => {
-    const text = env[`SLURM_ARRAY_TASK_${name}`]
-    return text === undefined ? otherwise : Number(text)
+  const number = (name: string, otherwise?: number): number => {
+    const variable = `SLURM_ARRAY_TASK_${name}`
+    const text = env[variable] ?? otherwise?.toString()
+    if (text !== undefined && /^\d{1,9}$/.test(text)) return Number(text)
+    throw new InputError(
+      `${variable}: must be a number, got ${text === undefined ? 'nothing beside SLURM_ARRAY_TASK_ID' : show(text)}; run it as a task of an array, or give --shard i/n (1/1 for all of the work)`,
+    )
   }
-  const id = number('ID', Number.NaN)
-  const count = number('COUNT', Number.NaN)
-  const min = number('MIN', Number.NaN)
+  const id = number('ID')
+  const count = number('COUNT')
+  const min = number('MIN')
   const step = number('STEP', 1)
   const max = number('MAX', min + step * (count - 1))
   const index = (id - min) / step + 1

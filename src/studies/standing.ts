@@ -1,8 +1,10 @@
 /** How a study stands: what of it is done, running, missing, failed, by model and by shard; from its run folder. */
-
+import { join } from 'node:path'
+import { isObject } from '../checkpoints/json.js'
 import { InputError } from '../errors.js'
-import { readRunFile } from '../results/run-file.js'
-import type { RunModel } from '../results/run-schema.js'
+import { namedParts } from '../results/part-check.js'
+import { findRun } from '../results/run-file.js'
+import { RUN_FILE, type RunModel } from '../results/run-schema.js'
 import { knownPrice } from './agreed-prices.js'
 import { type ModelSizes, modelSizes } from './model-here.js'
 import { shardName } from './shard.js'
@@ -74,12 +76,16 @@ export interface Standing {
   readonly workers: readonly WorkerStanding[]
   /** Prompt sets that wait for the evaluation of models. */
   readonly waiting: SweepPlan['waiting']
+  /** Knockouts begin when all models are evaluated that can be computed. */
+  readonly stage: 'evaluate' | 'sweep'
   /** Share of the work that is done, 0 to 1, of the stage that the study is in. */
   readonly share: number
   /** Floating point operations per second of all workers that run. */
   readonly rate: number
   /** Seconds until what is known to be missing of this stage is done, at that rate; undefined when nobody is at it. */
   readonly secondsLeft: number | undefined
+  /** What of the folder is torn or of another run and does not count: one sentence each. */
+  readonly leftOut: readonly string[]
 }
 
 export interface StandingOptions {
@@ -91,17 +97,23 @@ export interface StandingOptions {
 
 /**
  * The study of a run folder as it was asked last.
- * @throws InputError when it is no run folder, or one of imported results
+ * @throws InputError when it is no run folder, or one of imported results, or run.json does not say it
  */
 export async function storedStudy(dir: string): Promise<Study> {
-  const run = await readRunFile(dir)
-  if (!run) {
-    throw new InputError(`${dir}: must be a run folder, got none with run.json; check the path`)
-  }
-  if (run.study === undefined) {
+  const { base, models, torn } = await findRun(dir)
+  const file = join(dir, RUN_FILE)
+  // One that was made anew from parts says how they were evaluated, and no more.
+  if (isObject(base?.study) && 'models' in base.study) return parseStudy(base.study, file)
+  if (Object.values(models).some(({ origin }) => origin !== undefined)) {
     throw new InputError(`${dir}: must be the run of a study, got results that were imported; name another`)
   }
-  return parseStudy(run.study, `${dir}/run.json`)
+  const damage = torn.find(({ name }) => name === RUN_FILE)?.wrong
+  if (!base && damage === undefined && (await namedParts(dir)).length === 0) {
+    throw new InputError(`${dir}: must be a run folder, got none with ${RUN_FILE}; check the path`)
+  }
+  throw new InputError(
+    `${file}: ${damage ?? 'must say which study this is a run of, got nothing'}; run the study again with --out ${dir}, what is done is kept`,
+  )
 }
 
 /**
@@ -168,7 +180,7 @@ class View {
     const all = study.models.map(modelLabel)
     const entries = study.models.filter((entry) => options.models?.includes(modelLabel(entry)) ?? true)
     const labels = entries.map(modelLabel)
-    const models = (await readRunFile(dir))?.models ?? {}
+    const models = (await findRun(dir)).models
     const plan = await planSweeps(study, { labels: all, only: labels }, models, data, stored)
     const sizes = new Map<string, ModelSizes | undefined>()
     const prices = new Map<string, ModelPrice | undefined>()
@@ -224,9 +236,11 @@ class View {
       shards: this.#shards(done),
       workers: this.workers,
       waiting: this.plan.waiting,
+      stage: this.#canSweep ? 'sweep' : 'evaluate',
       share: complete || costs.total === 0 ? 1 : costs.done / costs.total,
       rate,
       secondsLeft: rate > 0 ? (costs.total - costs.done) / rate : undefined,
+      leftOut: this.stored.leftOut,
     }
   }
 

@@ -23,9 +23,14 @@ const keyOf = ({ dataset, prompt_id }: Prompt): string => promptKey(dataset, pro
 export class StoredResults {
   private constructor(private readonly results: Results) {}
 
-  /** @throws InputError as `Results.open` does */
+  /** @throws InputError as `Results.open` does, but that a folder may hold nothing yet */
   static async open(dir: string): Promise<StoredResults> {
-    return new StoredResults(await Results.open([dir]))
+    return new StoredResults(await Results.open([dir], { mayBeEmpty: true }))
+  }
+
+  /** What is torn or of another run, one sentence each. */
+  get leftOut(): readonly string[] {
+    return this.results.leftOut
   }
 
   async #ask<R>(sql: string, label: string): Promise<R[]> {

@@ -54,6 +54,8 @@ const worker = z.object({
   updated: z.string(),
   /** Models that it could not compute, and why. */
   failed: z.array(z.object({ model: z.string(), message: z.string() })),
+  /** Labels of the models whose evaluation by others it lacked, when it stopped for that. */
+  waitsFor: z.array(z.string()).optional(),
   /** What ended it. */
   error: z.string().optional(),
 })

@@ -1,5 +1,5 @@
 /** Shares of the work on the command line: studies, single experiments, their standing, SIGTERM. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -59,7 +59,9 @@ describe('a study in shards', { timeout: TIMEOUT }, () => {
     expect(between).toMatchObject({ complete: false, models: [{ evaluated: { done: 96, total: 96 } }] })
     expect(between.shards.map(({ state }) => state)).toEqual(['stopped', 'done'])
     expect(between.workers.find(({ shard }) => shard === '1/2')).toMatchObject({ job: '77_1' })
+    expect(between.stage).toBe('sweep')
     const text = await succeed(['status', 'runs/shared'], { cwd: dir })
+    expect(text).toMatch(/1\/2 +stopped .* can go on, what it waited for is there/)
     expect(text).toMatch(/^runs\/shared: study shared, \d\d\.\d % of the knockouts done, nobody is at it/)
     expect(text).toMatch(/^1\/2 +stopped +48 of 48 +0 of 48/m)
 
@@ -112,6 +114,57 @@ describe('a study in shards', { timeout: TIMEOUT }, () => {
   test('has no standing where there is no study', async () => {
     expect(await run(['status', 'nowhere'])).toMatchObject({ code: 2 })
     expect((await run(['status', '.'])).stderr).toMatch(/must be a run folder/)
+  })
+
+  test('has a standing before a worker has begun, and where run.json is damaged, if it was submitted', async () => {
+    const damaged = join(dir, 'damaged', 'run.json')
+    mkdirSync(join(dir, 'damaged'))
+    writeFileSync(damaged, '{')
+    expect(await run(['status', 'damaged'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        'damaged/run.json: must be JSON, got "{"; run the study again with --out',
+      ),
+    })
+    // A worker was killed in its first second.
+    writeFileSync(
+      damaged,
+      JSON.stringify({ format: 'factflow-run/1', factflow: '1', created: '', updated: '' }),
+    )
+    expect(await run(['status', 'damaged'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('damaged/run.json: must say which study this is a run of, got nothing'),
+    })
+    for (const name of ['damaged', 'queued']) {
+      mkdirSync(join(dir, name, 'slurm'), { recursive: true })
+      writeFileSync(join(dir, name, 'slurm', 'study.json'), JSON.stringify(STUDY))
+      const standing = await status(name)
+      expect(standing).toMatchObject({ study: 'shared', complete: false, stage: 'evaluate', share: 0 })
+      expect(standing.models).toMatchObject([{ model: 'gpt', evaluated: { done: 0, total: 96 } }])
+    }
+  })
+
+  test('says what of the folder does not count', async () => {
+    const bad = join(dir, 'damaged', 'part-bad.parquet')
+    writeFileSync(bad, 'PAR1')
+    const { stdout, stderr } = await run(['status', 'damaged'])
+    expect(stdout).toContain('96 of 96 evaluations')
+    expect(stderr).toContain('part-bad.parquet is left out: must be a whole Parquet file')
+    const verified = await run(['results', 'damaged', '--verify'])
+    expect(verified.code).toBe(1)
+    expect(verified.stderr).toMatch(
+      /^note: .*part-bad.*\n0 parts compared with their checksums and whole; 1 part left out, see the notes\n$/,
+    )
+  })
+
+  test('an estimate is of all of it', async () => {
+    const { code, stderr } = await run(['study', 'study.json', '--dry-run', '--shard', '2/4'])
+    expect(code).toBe(0)
+    expect(stderr).toContain('an estimate of all of the study: shard 2/4 is one part in 4 of it')
+    expect(await run(['study', 'study.json', '--dry-run'], { JOB_COMPLETION_INDEX: '2' })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('FACTFLOW_SHARDS: must be the number of completions'),
+    })
   })
 })
 

@@ -1,7 +1,9 @@
 /** Run folders with files in them that are torn, damaged or of another run. */
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Database, literal } from '../../src/results/database.js'
@@ -294,6 +296,48 @@ describe('a part of another run', () => {
     const bytes = await readFile(file)
     await writeFile(file, bytes.fill(0, 4, 400))
     await expectAside('part-old.parquet', /got one that DuckDB cannot read/, { noticed: false })
+  })
+})
+
+describe('what has the name of a part and is no file', () => {
+  beforeEach(() => makeRun(dir))
+
+  it.each([
+    ['a folder', (path: string) => mkdir(path)],
+    ['a named pipe, which nobody writes to', (path: string) => promisify(execFile)('mkfifo', [path])],
+  ])('%s is left out, and set aside', async (_, make) => {
+    await make(join(dir, PART))
+    const { leftOut, prompts } = await read(true)
+    expect(prompts).toEqual(['p'])
+    expect(leftOut).toEqual([
+      expect.stringContaining(`${join(dir, PART)} is left out: must be a file, got a folder or device; `),
+    ])
+    expect(await reopen()).toEqual([expect.stringContaining(`${join(dir, PART)}: must be a file`)])
+    expect(await readdir(dir)).not.toContain(PART)
+    expect(await read(true)).toEqual({ prompts: ['p'], evaluated: ['p'], leftOut: [] })
+  })
+})
+
+describe('a JSON file that is gone', () => {
+  beforeEach(() => makeRun(dir))
+
+  it('run.json: is as good as one that is made anew from the parts', async () => {
+    await rm(join(dir, 'run.json'))
+    const message = `${join(dir, 'run.json')}: must be there, got nothing; run the study again, it is made anew from the parts`
+    expect(await read()).toEqual({ prompts: ['p'], evaluated: ['p'], leftOut: [message] })
+    expect(await reopen()).toEqual([expect.stringContaining('made anew')])
+    expect(await read()).toEqual({ prompts: ['p'], evaluated: ['p'], leftOut: [] })
+  })
+
+  it('model-*.json: all parts of its model are left out together', async () => {
+    const [name] = (await readdir(dir)).filter((one) => one.startsWith('model-'))
+    await rm(join(dir, name!))
+    const { leftOut } = await read()
+    expect(leftOut).toEqual([
+      expect.stringMatching(
+        /: 3 parts, evaluation-a\.parquet first, are left out: must be of a model of the run, got results of "m".*; run the study again: where it has the same model and data they count again/,
+      ),
+    ])
   })
 })
 

@@ -8,6 +8,7 @@ import { Database, literal } from '../../src/results/database.js'
 import { temporaryName } from '../../src/results/leftovers.js'
 import { Results } from '../../src/results/results.js'
 import type { EvaluationRow, KnockoutRow } from '../../src/results/rows.js'
+import { readRunFile } from '../../src/results/run-file.js'
 import { RunFolder, RunFolderError } from '../../src/results/run-folder.js'
 
 let dir: string
@@ -103,6 +104,22 @@ describe('a run folder', () => {
       ),
       { numRuns: 10 },
     )
+  })
+
+  it('says from the beginning which study it is of', async () => {
+    const study = { name: 's', models: [], evaluate: { top: 1, continuation: 2 } }
+    ;(await RunFolder.at(dir, '1.0.0', { study })).close()
+    expect(await readRunFile(dir)).toMatchObject({ study })
+    // What is there stays until the study is known to fit it.
+    const folder = await RunFolder.at(dir, '1.0.0', { study: { ...study, name: 'other' } })
+    expect(folder.file.study).toEqual(study)
+    await folder.write('evaluations', 'a', [evaluation])
+    folder.close()
+    await rm(join(dir, 'run.json'))
+    const asked = { ...study, evaluate: { top: 9, continuation: 9 } }
+    const again = await RunFolder.at(dir, '1.0.0', { study: asked })
+    expect(again.file.study).toEqual(study)
+    again.close()
   })
 
   it('replaces a part that is written again', async () => {

@@ -53,7 +53,12 @@ describe('the shard of the environment', () => {
     }
     expect(() => shardOfEnvironment(env)).toThrow(/SLURM_ARRAY_TASK_ID: .*give --shard/)
     expect(() => shardOfEnvironment({ ...env, SLURM_ARRAY_TASK_ID: '2' })).toThrow(/evenly spaced/)
-    expect(() => shardOfEnvironment({ SLURM_ARRAY_TASK_ID: '1' })).toThrow(/evenly spaced/)
+    expect(() => shardOfEnvironment({ SLURM_ARRAY_TASK_ID: '1' })).toThrow(
+      'SLURM_ARRAY_TASK_COUNT: must be a number, got nothing beside SLURM_ARRAY_TASK_ID; run it as a task of an array',
+    )
+    expect(() => shardOfEnvironment({ ...env, SLURM_ARRAY_TASK_ID: '-1' })).toThrow(
+      'SLURM_ARRAY_TASK_ID: must be a number, got "-1"',
+    )
   })
 
   it('is that of the index in a Job of Kubernetes, whose size must be said', () => {
@@ -63,5 +68,8 @@ describe('the shard of the environment', () => {
     })
     expect(() => shardOfEnvironment({ JOB_COMPLETION_INDEX: '3', FACTFLOW_SHARDS: '3' })).toThrow(/i\/n/)
     expect(() => shardOfEnvironment({ JOB_COMPLETION_INDEX: '3' })).toThrow(/FACTFLOW_SHARDS/)
+    expect(() => shardOfEnvironment({ JOB_COMPLETION_INDEX: 'x', FACTFLOW_SHARDS: '3' })).toThrow(
+      'JOB_COMPLETION_INDEX: must be a number from 0, got "x"',
+    )
   })
 })
