@@ -61,7 +61,10 @@ export class Results {
         Promise.all(dirs.map((dir) => openRun(dir, { database: all ? database : undefined, mayBeEmpty })))
       return await Results.#over(await open(verify), database).catch(async (error: unknown) => {
         if (!isOfFiles(error)) throw error
-        return Results.#over(await open(true), database)
+        const runs = await open(true)
+        return Results.#over(runs, database).catch((again: unknown) => {
+          throw isOfFiles(again) ? unreadable(dirs, again) : again
+        })
       })
     } catch (error) {
       database.close()
@@ -246,6 +249,17 @@ function kindOf(name: string): keyof typeof TORN_CURE {
 function isOfFiles(error: unknown): boolean {
   const [kind = ''] = /^[A-Za-z ]*Error/.exec(error instanceof Error ? error.message : '') ?? []
   return ['IO Error', 'Invalid Error', 'Invalid Input Error', 'Serialization Error'].includes(kind)
+}
+
+/**
+ * What can only be so where a part has no checksum, as before parts had one: DuckDB reads it, but what it reads is
+ * nothing that it can work with.
+ */
+function unreadable(dirs: readonly string[], error: unknown): InputError {
+  const [text] = (error instanceof Error ? error.message : String(error)).split('\n')
+  return new InputError(
+    `${dirs.join(', ')}: parts must hold what DuckDB can read, got ${text}; move those that an older factflow made (without checksums) elsewhere, and run the study again`,
+  )
 }
 
 /** DuckDB's error, as one of input where the memory is too small or a part of the runs is damaged: it often names none. */
