@@ -40,7 +40,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...PRODUCT, ...SLOW, ...BROWSER] },
       },
-      // Whole commands, one after the other: on a machine that others use each takes its time.
+      // Whole commands: on a machine that others use each takes its time.
       {
         extends: true,
         test: { name: 'product', include: PRODUCT, testTimeout: 120_000, hookTimeout: 120_000 },

@@ -1,5 +1,4 @@
 /** To compute a study, or a share of it, so that it can be stopped and goes on: what several commands do. */
-
 import process from 'node:process'
 import { EXIT_GO_ON, EXIT_INTERRUPTED, EXIT_SOME_FAILED } from '../exit-codes.js'
 import { runStudy, type StudyOptions, type StudyOutcome } from '../studies/run.js'

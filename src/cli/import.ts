@@ -1,5 +1,4 @@
 /** `factflow import`: the authors' results into a run folder. */
-
 import { join } from 'node:path'
 import process from 'node:process'
 import type { Command } from 'commander'

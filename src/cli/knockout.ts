@@ -1,5 +1,4 @@
 /** `factflow knockout`: the raw interface, JSON Lines in and out, for scripts in any language. */
-
 import process from 'node:process'
 import type { Command } from 'commander'
 import { InputError, show } from '../errors.js'

@@ -1,5 +1,4 @@
 /** What `factflow kubernetes` does; apart from its definition, since what it needs takes long to load. */
-
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'

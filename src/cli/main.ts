@@ -1,8 +1,8 @@
 #!/usr/bin/env node
+/** The `factflow` command. */
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { InputError, outOfMemory } from '../errors.js'
-/** The `factflow` command. */
 import { EXIT_FAULT, EXIT_USAGE } from '../exit-codes.js'
 import { visibleText } from '../figures/text.js'
 import { VERSION } from '../version.js'

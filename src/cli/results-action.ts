@@ -1,5 +1,4 @@
 /** What `factflow results` does; apart from its definition, since DuckDB takes long to load. */
-
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'

@@ -1,5 +1,4 @@
 /** Follow the jobs of a run until they end. */
-
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'

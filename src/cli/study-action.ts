@@ -1,5 +1,4 @@
 /** What `factflow study` does; apart from its definition, since what it needs takes long to load. */
-
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'

@@ -199,14 +199,14 @@ async function openRun(
   const examined = await examineParts(dir, database)
   // Read last: whoever adds a part has written what it is of before.
   const { base, models, datasets, torn } = await findRun(dir)
-  const tornRun = torn.some(({ name }) => name === RUN_FILE)
-  if (!base && !tornRun && examined.length === 0 && !mayBeEmpty) {
+  const gone = !base && torn.every(({ name }) => name !== RUN_FILE)
+  if (gone && examined.length === 0 && !mayBeEmpty) {
     throw new InputError(`${path}: must be a run folder with ${RUN_FILE}, got none; check the path`)
   }
   const file = { ...(base ?? remade(dir, examined, VERSION)), models, datasets }
   const parts = new Map<TableName, string[]>(TABLE_NAMES.map((table) => [table, []]))
   const leftOut = torn.map(({ name, wrong }) => aside(join(dir, name), wrong, TORN_CURE[kindOf(name)]))
-  if (!base && !tornRun && examined.length > 0) {
+  if (gone && examined.length > 0) {
     leftOut.push(`${join(dir, RUN_FILE)}: must be there, got nothing; ${TORN_CURE.run}`)
   }
   const unclaimed = new Map<string, string[]>()
@@ -214,7 +214,11 @@ async function openRun(
     const stray = part.wrong === undefined ? judge(part.footer!, file) : { wrong: part.wrong }
     if (!stray) parts.get(part.table)!.push(part.path)
     else if (!stray.unclaimed) leftOut.push(aside(part.path, stray.wrong))
-    else unclaimed.set(stray.wrong, [...(unclaimed.get(stray.wrong) ?? []), part.path])
+    else {
+      const same = unclaimed.get(stray.wrong)
+      if (same) same.push(part.path)
+      else unclaimed.set(stray.wrong, [part.path])
+    }
   }
   for (const [wrong, paths] of unclaimed) {
     const what =

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { errorCode, InputError } from '../errors.js'
 import { createWhole, writeWhole } from '../results/whole-file.js'
-import { modelSizes } from './model-here.js'
+import { type ModelSizes, modelSizes } from './model-here.js'
 import { type ModelPrice, priceOf } from './shares.js'
 import type { StudyModel } from './study.js'
 
@@ -42,19 +42,28 @@ async function read(file: string): Promise<Agreed | undefined> {
   }
 }
 
-/** What has been agreed on a model; else what is known of it here; undefined where nothing is. */
-export async function knownPrice(dir: string, entry: StudyModel): Promise<ModelPrice | undefined> {
+/**
+ * What has been agreed on a model; else what is known of it here.
+ * @param sizes of the model, as they are known here
+ * @returns undefined where nothing is known
+ */
+export async function knownPrice(
+  dir: string,
+  entry: StudyModel,
+  sizes: ModelSizes | undefined,
+): Promise<ModelPrice | undefined> {
   const there = await read(fileOf(dir, entry))
   if (there) return there.price ?? undefined
-  const sizes = await modelSizes(entry)
   return sizes && priceOf(sizes)
 }
 
 /** Agree on what is known of a model here, where nothing has been agreed before. @returns what is agreed */
 export async function agreedPrice(dir: string, entry: StudyModel): Promise<ModelPrice | undefined> {
   const file = fileOf(dir, entry)
-  const price = await knownPrice(dir, entry)
-  if (await read(file)) return price
+  const there = await read(file)
+  if (there) return there.price ?? undefined
+  const sizes = await modelSizes(entry)
+  const price = sizes && priceOf(sizes)
   const { model, revision } = entry
   const own: Agreed = {
     ...{ format: 'factflow-price/1', model },

@@ -377,7 +377,10 @@ class StudyRun {
       const only = models.map(modelLabel)
       const plan = await planSweeps(study, { labels, only }, folder.file.models, data.facts, stored)
       await this.#storeSets(plan, only, stored)
-      const share = new Share(shard, sweepCosts(plan.works, folder.file.models))
+      const costs = shard
+        ? sweepCosts(plan.works, folder.file.models)
+        : new Map([...plan.works.keys()].map((label) => [label, 1]))
+      const share = new Share(shard, costs)
       for (const entry of models) {
         await this.#apart(entry, () => this.#sweep(entry, data, { plan, share, stored }))
       }

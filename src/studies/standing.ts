@@ -185,8 +185,9 @@ class View {
     const sizes = new Map<string, ModelSizes | undefined>()
     const prices = new Map<string, ModelPrice | undefined>()
     for (const entry of entries) {
-      sizes.set(modelLabel(entry), await modelSizes(entry))
-      prices.set(modelLabel(entry), await knownPrice(dir, entry))
+      const here = await modelSizes(entry)
+      sizes.set(modelLabel(entry), here)
+      prices.set(modelLabel(entry), await knownPrice(dir, entry, here))
     }
     const workers = (await readWorkers(dir)).map((one) => ({ ...one, now: workerState(one) }))
     const facts = dataFacts(data)

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { agreedPrice, knownPrice } from '../../src/studies/agreed-prices.js'
 import { modelSizes } from '../../src/studies/model-here.js'
 import { priceOf } from '../../src/studies/shares.js'
+import type { StudyModel } from '../../src/studies/study.js'
 
 const MODEL = resolve(import.meta.dirname, '..', 'fixtures', 'oracle', 'mamba1-hf')
 
@@ -18,11 +19,13 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
+const known = async (entry: StudyModel) => knownPrice(run, entry, await modelSizes(entry))
+
 describe('the price of a model', () => {
   it('is that of its sizes here, until workers have agreed on one', async () => {
     const price = priceOf((await modelSizes({ model: MODEL }))!)
     expect(price.layers).toBe(5)
-    expect(await knownPrice(run, { model: MODEL })).toEqual(price)
+    expect(await known({ model: MODEL })).toEqual(price)
     expect(await readdir(run)).toEqual([])
     expect(await agreedPrice(run, { model: MODEL })).toEqual(price)
     expect(await readdir(run)).toHaveLength(1)
@@ -33,7 +36,7 @@ describe('the price of a model', () => {
     expect(await agreedPrice(run, entry)).toBeUndefined()
     await cp(MODEL, entry.model, { recursive: true })
     expect(await agreedPrice(run, entry)).toBeUndefined()
-    expect(await knownPrice(run, entry)).toBeUndefined()
+    expect(await known(entry)).toBeUndefined()
     // Elsewhere nothing has been agreed.
     expect(await agreedPrice(dir, entry)).toMatchObject({ layers: 5 })
   })
@@ -45,7 +48,7 @@ describe('the price of a model', () => {
     await agreedPrice(run, { model: 'state-spaces/mamba-130m-hf', revision: 'main' })
     await agreedPrice(run, { model: 'state-spaces/mamba-130m-hf' })
     expect(await readdir(run)).toHaveLength(3)
-    expect(await knownPrice(run, { model: 'state-spaces/mamba-130m-hf' })).toMatchObject({ layers: 24 })
+    expect(await known({ model: 'state-spaces/mamba-130m-hf' })).toMatchObject({ layers: 24 })
   })
 
   it('is that of all who ask at once', async () => {
@@ -54,7 +57,7 @@ describe('the price of a model', () => {
       cp(MODEL, entry.model, { recursive: true }),
       ...Array.from({ length: 20 }, () => agreedPrice(run, entry)),
     ])
-    for (const price of prices) expect(price).toEqual(await knownPrice(run, entry))
+    for (const price of prices) expect(price).toEqual(await known(entry))
     expect(await readdir(run)).toHaveLength(1)
   })
 
